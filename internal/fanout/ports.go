@@ -1,0 +1,68 @@
+package fanout
+
+import (
+	"context"
+	"time"
+
+	"github.com/waybill-io/waybill/events"
+)
+
+// Topic names what a client can subscribe to.
+type Topic string
+
+// The state topics: their rows may be conflated.
+const (
+	Orders    Topic = "orders"
+	Shipments Topic = "shipments"
+)
+
+// Position is a place in a tenant's change feed. Positions of different epochs
+// do not compare.
+type Position struct {
+	Epoch string // moves on rebuild, restore and failover
+	Seq   int64  // dense, in commit order
+}
+
+// Feed reads the change feed that the projector commits with the rows.
+type Feed interface {
+	// Changes reads, of one moment, what happened in every named tenant after
+	// the given position. Tenants without news are left out.
+	Changes(ctx context.Context, after map[events.TenantID]Position) ([]Delta, error)
+	// Wait blocks until something may have been committed, or ctx ends. It is a
+	// hint: it may return early and may miss a commit.
+	Wait(ctx context.Context) error
+}
+
+// Delta is all that happened in one tenant between two positions. Changes and
+// rows are of the same snapshot as To.
+type Delta struct {
+	Tenant      events.TenantID
+	To          Position
+	Low         int64     // changes at and below this seq are pruned
+	CommittedAt time.Time // when the newest change was written, by the database's clock
+	Changes     []Change  // in order of Seq; complete from the asked position to To, unless that was below Low or of another epoch
+	Rows        []Row     // the changed entities as they are at To; one that is missing is gone
+}
+
+// Change says that an entity changed.
+type Change struct {
+	Seq   int64
+	Topic Topic
+	ID    string
+}
+
+// Snapshots reads all rows of a topic at one moment.
+type Snapshots interface {
+	// Snapshot calls page with the rows that q may want, ordered by id, and
+	// returns the position that they are of. Rows that q does not want may be
+	// among them; none that it wants is missing. An error of page ends it.
+	Snapshot(ctx context.Context, q Query, page func([]Row) error) (Position, error)
+}
+
+// Query narrows a snapshot.
+type Query struct {
+	Tenant   events.TenantID
+	Topic    Topic
+	Statuses []string // nil for every status
+	PageSize int
+}
