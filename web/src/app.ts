@@ -1,0 +1,187 @@
+// The page's state: the store on one side, signals for the screen on the other.
+
+import { computed, signal } from "@preact/signals";
+import { Panel } from "./panel.ts";
+import { Connection } from "./store/connection.ts";
+import { isStale, linkState, shownState } from "./store/freshness.ts";
+import { behind, defaultQuery, orderFacets, shipmentFacets, type Query, type Tab, type Tile } from "./store/query.ts";
+import { openOrders, openShipments, parseOrder, parseShipment, type Order, type Row, type Shipment } from "./store/rows.ts";
+import { Subscription } from "./store/subscription.ts";
+import { Table } from "./store/table.ts";
+import { Tokens } from "./store/tokens.ts";
+import { formatQuery, parseQuery } from "./store/url.ts";
+import { View } from "./store/view.ts";
+
+const client = "dash/0.1.0";
+
+function socketUrl(): string {
+  return `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/v1/live`;
+}
+
+export class App {
+  readonly query = signal<Query>(parseQuery(location.search));
+  /** The server's time, ticking once a second: ages on the screen follow it. */
+  readonly now = signal(Date.now());
+  /** Grows when rows, order or counts changed, at most once per animation frame. */
+  readonly frame = signal(0);
+  /** Grows when the connection or a subscription changed, and with every tick. */
+  readonly pulse = signal(0);
+  readonly paused = signal(false);
+  readonly active = signal("");
+  readonly help = signal(false);
+
+  readonly tokens = new Tokens((url, init) => fetch(url, init), sessionStorage);
+  readonly connection = new Connection({ url: socketUrl(), client, tokens: this.tokens, onChange: () => this.#linkChanged() });
+  readonly panel = new Panel(this.tokens, (url, init) => fetch(url, init));
+
+  readonly shipments = new Table<Shipment>(() => this.#dirty());
+  readonly orders = new Table<Order>(() => this.#dirty());
+  readonly shipmentSub = new Subscription("shipments", { f: "status", op: "in", v: openShipments }, this.shipments, parseShipment);
+  readonly orderSub = new Subscription("orders", { f: "status", op: "in", v: openOrders }, this.orders, parseOrder);
+  readonly shipmentView = new View(this.shipments, shipmentFacets, this.query.peek());
+  readonly orderView = new View(this.orders, orderFacets, this.query.peek());
+
+  readonly link = computed(() => {
+    this.pulse.value;
+    const sub = this.query.value.tab === "orders" ? this.orderSub : this.shipmentSub;
+    return linkState(this.connection, sub, Date.now());
+  });
+  readonly state = computed(() => shownState(this.link.value, this.paused.value));
+  readonly stale = computed(() => isStale(this.link.value));
+
+  #raf = 0;
+  #ordersAsked = false;
+  #panelRow: Row | undefined;
+
+  start(): void {
+    this.connection.add(this.shipmentSub);
+    this.#open(this.query.peek());
+    this.connection.start();
+    setInterval(() => this.#tick(), 1000);
+    addEventListener("popstate", () => this.#open(parseQuery(location.search)));
+    addEventListener("online", () => this.connection.wake());
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState !== "visible") return;
+      this.connection.wake();
+      this.#tick();
+    });
+  }
+
+  get view(): View<Row> {
+    return (this.query.value.tab === "orders" ? this.orderView : this.shipmentView) as unknown as View<Row>;
+  }
+
+  get subscription(): Subscription<Row> {
+    return (this.query.value.tab === "orders" ? this.orderSub : this.shipmentSub) as unknown as Subscription<Row>;
+  }
+
+  /** Changes the query. A step that Back should undo is pushed; typing and sorting replace. */
+  change(part: Partial<Query>, history: "push" | "replace" = "push"): void {
+    const query = { ...this.query.peek(), ...part };
+    const url = location.pathname + formatQuery(query);
+    if (history === "push" && url !== location.pathname + location.search) window.history.pushState(null, "", url);
+    else window.history.replaceState(null, "", url);
+    this.#open(query);
+  }
+
+  go(tab: Tab, part: Partial<Query> = {}): void {
+    this.change({ ...defaultQuery(tab), ...part });
+  }
+
+  /** A click on a tile: what is behind it, or, if that is shown already, all. With `add`, statuses add up. */
+  press(tile: Tile, add: boolean): void {
+    const query = this.query.peek();
+    if (tile.kind === "mark") {
+      this.change(query.mark === tile.value ? { mark: "" } : behind(query, tile));
+    } else if (tile.kind === "status" && add) {
+      const rest = query.status.filter((s) => s !== tile.value);
+      const next = rest.length < query.status.length ? rest : [...rest, tile.value];
+      this.change({ status: this.view.facet.statuses.filter((s) => next.includes(s)) });
+    } else if (tile.kind === "status" && query.status.length === 1 && query.status[0] === tile.value) {
+      this.change({ status: [] });
+    } else {
+      this.change(behind(query, tile));
+    }
+  }
+
+  sort(key: string): void {
+    const query = this.query.peek();
+    const facet = this.view.facet;
+    const desc = query.sort === key ? !query.desc : key === facet.sort && facet.desc;
+    this.change({ sort: key, desc }, "replace");
+  }
+
+  togglePause(): void {
+    this.paused.value = !this.paused.value;
+    for (const table of [this.shipments, this.orders]) {
+      if (this.paused.value) table.pause();
+      else table.resume();
+    }
+    this.#show();
+  }
+
+  /** Lets waiting rows in now. */
+  letIn(): void {
+    this.view.settleNow(this.now.peek());
+    this.#show();
+  }
+
+  hold(reason: "pointer" | "focus", on: boolean): void {
+    this.view.hold(reason, on);
+  }
+
+  paste(token: string): void {
+    this.tokens.paste(token);
+    if (this.connection.link === "open") void this.connection.renew();
+    else this.connection.retryNow();
+  }
+
+  #open(query: Query): void {
+    const tab = this.query.peek().tab;
+    this.query.value = query;
+    if (query.tab !== tab) this.active.value = "";
+    if (query.selected) this.active.value = query.selected;
+    if (query.tab === "orders" && !this.#ordersAsked) {
+      this.#ordersAsked = true;
+      this.connection.add(this.orderSub);
+    }
+    this.view.ask(query, this.now.peek());
+    this.panel.show(query.tab === "shipments" ? query.selected : "");
+    this.#panelRow = this.shipments.visible.get(query.selected);
+    this.#show();
+  }
+
+  #tick(): void {
+    this.now.value = this.connection.serverNow();
+    this.pulse.value++;
+    if (this.view.settle(this.now.peek())) this.frame.value++;
+  }
+
+  #linkChanged(): void {
+    const before = this.link.peek();
+    this.pulse.value++;
+    if (this.link.peek() === "live" && before !== "live" && this.panel.state.peek().error) this.panel.refresh();
+  }
+
+  // Data may change many times between two frames of the screen; it is drawn once.
+  #dirty(): void {
+    if (this.#raf === 0) this.#raf = requestAnimationFrame(() => this.#show());
+  }
+
+  #show(): void {
+    cancelAnimationFrame(this.#raf);
+    this.#raf = 0;
+    this.view.settle(this.connection.serverNow());
+    this.#followPanel();
+    this.frame.value++;
+  }
+
+  #followPanel(): void {
+    const { tab, selected } = this.query.peek();
+    if (tab !== "shipments" || !selected) return;
+    const row = this.shipments.visible.get(selected);
+    if (row === this.#panelRow) return;
+    this.#panelRow = row;
+    this.panel.refresh();
+  }
+}

@@ -1,0 +1,134 @@
+// The timeline of one shipment, asked for over plain HTTP.
+
+import { ProtocolError, type WireRow } from "./protocol.ts";
+import { parseShipment, type Shipment } from "./rows.ts";
+import type { Fetch, Tokens } from "./tokens.ts";
+
+export interface Ref {
+  readonly source: string;
+  readonly id: string;
+}
+
+export interface Entry {
+  readonly key: string;
+  readonly stream: string;
+  readonly streamId: string;
+  readonly source: string;
+  readonly id: string;
+  readonly type: string;
+  /** ACT happened, EST is estimated, PLN is planned. */
+  readonly class: string;
+  /** As the source wrote it, with its own offset. */
+  readonly occurredAt: string;
+  readonly tzSource: string;
+  readonly precision: string;
+  readonly recordedAt: string;
+  readonly ingestedAt: string;
+  readonly late: boolean;
+  readonly parcel: string;
+  readonly data: Readonly<Record<string, unknown>>;
+  readonly duplicateOf: Ref | null;
+  readonly retractedBy: Ref | null;
+  readonly anomalies: readonly string[];
+  readonly unmatched: boolean;
+}
+
+export interface Timeline {
+  readonly shipment: Shipment | null;
+  /** Oldest first, in the order in which the state was folded. */
+  readonly entries: readonly Entry[];
+}
+
+/** What the server answered instead, as its problem document says it. */
+export class Problem extends Error {
+  override name = "Problem";
+  constructor(readonly status: number, readonly code: string, message: string) {
+    super(message);
+  }
+}
+
+const maxPages = 20;
+
+/** Asks for the whole timeline of a shipment. Throws Problem, or what fetch throws. */
+export async function fetchTimeline(
+  id: string, tokens: Pick<Tokens, "current" | "fresh">, fetch: Fetch, signal: AbortSignal,
+): Promise<Timeline> {
+  const entries: Entry[] = [];
+  let shipment: Shipment | null = null;
+  let after = "";
+  for (let page = 0; page < maxPages; page++) {
+    const query = after ? `?after=${encodeURIComponent(after)}` : "";
+    const body = await ask(`/v1/shipments/${encodeURIComponent(id)}/timeline${query}`, tokens, fetch, signal);
+    shipment ??= isFields(body["shipment"]) ? parseShipment(body["shipment"] as WireRow) : null;
+    entries.push(...list(body["entries"]).map(parseEntry));
+    after = text(body, "next");
+    if (after === "") break;
+  }
+  return { shipment, entries };
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+async function ask(url: string, tokens: Pick<Tokens, "current" | "fresh">, fetch: Fetch, signal: AbortSignal): Promise<Fields> {
+  let response = await authorized(url, await tokens.current(), fetch, signal);
+  if (response.status === 401) response = await authorized(url, await tokens.fresh(), fetch, signal);
+  const body: unknown = await response.json().catch(() => null);
+  if (!response.ok) throw problem(response.status, body);
+  if (!isFields(body)) throw new ProtocolError("timeline is not an object");
+  return body;
+}
+
+function authorized(url: string, token: string, fetch: Fetch, signal: AbortSignal): Promise<Response> {
+  return fetch(url, { headers: { Authorization: `Bearer ${token}` }, signal });
+}
+
+function problem(status: number, body: unknown): Problem {
+  const o = isFields(body) ? body : {};
+  const say = [text(o, "detail"), text(o, "title")].find((s) => s !== "");
+  return new Problem(status, text(o, "code"), say ?? `the server answered ${status}`);
+}
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function list(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function text(o: Fields, key: string): string {
+  const v = o[key];
+  return typeof v === "string" ? v : "";
+}
+
+function ref(value: unknown): Ref | null {
+  return isFields(value) && text(value, "id") !== "" ? { source: text(value, "source"), id: text(value, "id") } : null;
+}
+
+function parseEntry(value: unknown): Entry {
+  if (!isFields(value) || text(value, "id") === "" || text(value, "type") === "" || Number.isNaN(Date.parse(text(value, "occurred_at")))) {
+    throw new ProtocolError("timeline entry without id, type or time");
+  }
+  const marks = isFields(value["marks"]) ? value["marks"] : {};
+  return {
+    key: [text(value, "stream"), text(value, "stream_id"), text(value, "source"), text(value, "id")].join("|"),
+    stream: text(value, "stream"),
+    streamId: text(value, "stream_id"),
+    source: text(value, "source"),
+    id: text(value, "id"),
+    type: text(value, "type"),
+    class: text(value, "class") || "ACT",
+    occurredAt: text(value, "occurred_at"),
+    tzSource: text(value, "tz_source"),
+    precision: text(value, "time_precision"),
+    recordedAt: text(value, "recorded_at"),
+    ingestedAt: text(value, "ingested_at"),
+    late: value["arrived_late"] === true,
+    parcel: text(value, "parcel_id"),
+    data: isFields(value["data"]) ? value["data"] : {},
+    duplicateOf: ref(marks["duplicate_of"]),
+    retractedBy: ref(marks["retracted_by"]),
+    anomalies: list(marks["anomalies"]).filter((a): a is string => typeof a === "string"),
+    unmatched: marks["unmatched"] === true,
+  };
+}

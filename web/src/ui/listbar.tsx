@@ -1,0 +1,28 @@
+// The line above the table: how many rows, what narrows them, what waits.
+
+import { useApp } from "./context.ts";
+import { number, viewerZone } from "./format.ts";
+import { Marks } from "./tiles.tsx";
+
+export function Listbar() {
+  const app = useApp();
+  app.frame.value;
+  const { view } = app;
+  const noun = app.query.value.tab === "orders" ? "order" : "shipment";
+  const n = view.ids.length;
+  return (
+    <div class="listbar">
+      <p class="total" data-testid="total" data-count={n}><b>{number(n)}</b> {n === 1 ? noun : `${noun}s`}</p>
+      <Marks />
+      {view.waiting > 0 && (
+        <button
+          type="button" class="button waiting" data-testid="waiting" data-count={view.waiting}
+          title="Rows stay in place while the pointer or the focus is in the list" onClick={() => app.letIn()}
+        >
+          {number(view.waiting)} waiting · show
+        </button>
+      )}
+      <p class="zone" title="Times in the table are in your zone; a timeline shows each scan's own">{viewerZone}</p>
+    </div>
+  );
+}
