@@ -110,7 +110,7 @@ func TestPackagesImportOnlyWhatTheirFloorAllows(t *testing.T) {
 	if err != nil {
 		t.Fatalf("list the packages of the module: %v", err)
 	}
-	for _, path := range strings.Fields(string(out)) {
+	for _, path := range strings.FieldsSeq(string(out)) {
 		if dir := strings.TrimPrefix(path, module+"/"); !found[dir] {
 			t.Errorf("package %s was not checked: the walk over the module did not find it", dir)
 		}

@@ -1,0 +1,89 @@
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+COMMANDS := producer consumer tracker-ws dev
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+GOLANGCI := go tool -modfile=tools/go.mod golangci-lint
+
+# How `make demo` starts the platform; DEMO="--simulate 200 --fresh" for more of it.
+DEMO ?= --simulate 20
+# What `make test` and `make test-kafka` run; narrow them while you work on one part.
+PACKAGES ?= ./...
+KAFKA_PACKAGES ?= ./internal/topic/... ./internal/projector/... ./internal/e2e/...
+# Flags for the benchmarks, as in BENCH="--events 100000".
+BENCH ?=
+
+##@ Run
+.PHONY: help build demo
+help: ## Say what there is to make
+	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## Build bin/producer, bin/consumer, bin/tracker-ws and bin/dev
+	@mkdir -p bin
+	CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/ $(COMMANDS:%=./cmd/%)
+
+demo: build ## Start the whole platform on embedded parts, with simulated traffic (DEMO=flags)
+	@exec bin/dev $(DEMO)
+
+##@ Test
+.PHONY: check test test-go test-web test-kafka
+check: fmt vet lint test ## Everything that must hold before a change is handed in
+
+test: test-web test-go ## All tests, the dashboard's first
+
+test-go:
+	go test -race -shuffle=on $(PACKAGES)
+
+# Node is needed for nothing but the dashboard's source, so a machine without it may
+# pass; a CI machine may not.
+test-web:
+	@if command -v node >/dev/null && command -v npm >/dev/null; then \
+		$(MAKE) --no-print-directory web/node_modules/.package-lock.json && npm --prefix web test; \
+	elif [[ $${CI:-} == true ]]; then \
+		echo "web: Node.js is not installed, and CI must run the dashboard's unit tests" >&2; exit 1; \
+	else \
+		echo "web: Node.js is not installed: the dashboard's unit tests are skipped"; \
+	fi
+
+test-kafka: ## Integration tests on three nodes of real Apache Kafka (needs Java 17 and Maven)
+	@go list $(KAFKA_PACKAGES) >/dev/null
+	scripts/kafka/kafka.sh with --nodes 3 -- go test -race -shuffle=on -count=1 -timeout=15m $(KAFKA_PACKAGES)
+
+##@ Code
+.PHONY: fmt vet lint vuln
+fmt: ## Fail on Go files that gofmt would change
+	@out=$$(find . -name node_modules -prune -o -name '*.go' -print0 | xargs -0 gofmt -l); \
+	[[ -z $$out ]] || { printf 'gofmt would change:\n%s\n' "$$out" >&2; exit 1; }
+
+vet: ## Run go vet
+	go vet ./...
+
+lint: ## Run the linters of .golangci.yml, pinned in tools/go.mod
+	$(GOLANGCI) run ./...
+
+vuln: ## Look for known vulnerabilities in what the commands call (needs the network)
+	go tool -modfile=tools/go.mod govulncheck ./...
+
+##@ Dashboard
+.PHONY: web web-check
+web: web/node_modules/.package-lock.json ## Build web/dist, which is committed and embedded
+	npm --prefix web run build
+
+web-check: web ## Fail when the committed web/dist is not what its source builds
+	@[[ -z $$(git status --porcelain -- web/dist) ]] || \
+		{ echo "web/dist differs from what its source builds: commit it after 'make web'" >&2; git status --short -- web/dist; exit 1; }
+
+web/node_modules/.package-lock.json: web/package.json web/package-lock.json
+	npm --prefix web ci --no-audit --no-fund
+	@touch $@
+
+##@ Measure
+.PHONY: bench bench-projector bench-live
+bench: bench-projector bench-live ## All benchmarks; each ends with a line RESULT {json} (BENCH=flags)
+
+bench-projector: build ## Events per second from the topic into the read model
+	cd bench && go run ./projector $(BENCH)
+
+bench-live: build ## Milliseconds from publishing to the browser
+	cd bench && go run ./live $(BENCH)
