@@ -31,7 +31,13 @@ func (c *cluster) data() string { return c.home.file("data") }
 // openCluster takes the directory and makes sure that there is a cluster in it
 // which the programs at hand can run.
 func openCluster(ctx context.Context, cfg PostgresConfig) (cluster, error) {
-	h, err := openHome(ctx, cfg.Dir, "postgres", cfg.Fresh)
+	var h *home
+	var err error
+	if cfg.Dir == "" {
+		h, err = openTempHome(ctx, cfg.TempDir, "postgres")
+	} else {
+		h, err = openHome(ctx, cfg.Dir, "postgres", cfg.Fresh)
+	}
 	if err != nil {
 		return cluster{}, err
 	}
@@ -162,7 +168,7 @@ func (c *cluster) run(ctx context.Context, stdin, program string, args ...string
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	stop := context.AfterFunc(ctx, func() { _ = cmd.Process.Kill() })
+	stop := context.AfterFunc(ctx, func() { killSession(cmd.Process.Pid) })
 	defer stop()
 	err := cmd.Wait()
 	if ctx.Err() != nil {

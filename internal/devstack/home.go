@@ -24,13 +24,17 @@ const stopLimit = 10 * time.Second
 type home struct {
 	path string
 	mark *os.File // children inherit it, and the lock with it
-	temp bool     // nobody named it, so it goes when its tenant does
+	temp bool     // goes when its tenant does
 }
 
 // openHome makes or takes over the directory at path, waiting for what a killed
-// process left behind to stop. An empty path means a temporary directory.
+// process left behind to stop.
 func openHome(ctx context.Context, path, kind string, fresh bool) (*home, error) {
-	h := &home{path: path}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("find data directory: %w", err)
+	}
+	h := &home{path: abs}
 	if err := h.settle(kind); err != nil {
 		return nil, err
 	}
@@ -46,15 +50,23 @@ func openHome(ctx context.Context, path, kind string, fresh bool) (*home, error)
 	return h, nil
 }
 
+// openTempHome makes a home that goes when its tenant does.
+func openTempHome(ctx context.Context, parent, kind string) (*home, error) {
+	path, err := os.MkdirTemp(parent, "waybill-"+kind+"-")
+	if err != nil {
+		return nil, fmt.Errorf("make temporary directory: %w", err)
+	}
+	h, err := openHome(ctx, path, kind, false)
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(path))
+	}
+	h.temp = true
+	return h, nil
+}
+
 // settle makes the directory, unless it is somebody else's, and opens its mark.
 func (h *home) settle(kind string) (err error) {
-	if h.path == "" {
-		h.temp = true
-		h.path, err = os.MkdirTemp("", "waybill-"+kind+"-")
-	} else if h.path, err = filepath.Abs(h.path); err == nil {
-		err = os.MkdirAll(h.path, 0o700)
-	}
-	if err != nil {
+	if err := os.MkdirAll(h.path, 0o700); err != nil {
 		return fmt.Errorf("make data directory: %w", err)
 	}
 	mark := filepath.Join(h.path, ".waybill-"+kind)

@@ -35,6 +35,9 @@ type PostgresConfig struct {
 	// Dir is the directory of the cluster; it is made if need be. Defaults to a
 	// temporary directory that goes when the server stops.
 	Dir string
+	// TempDir is where the temporary directory is made. Defaults to the system's
+	// place for them.
+	TempDir string
 	// Port is the port on 127.0.0.1. Defaults to a free one.
 	Port int
 	// Fresh wipes Dir before the start. Defaults to false.

@@ -17,12 +17,7 @@ unix_socket_directories = ''
 password_encryption = 'scram-sha-256'
 max_connections = 100
 shared_buffers = '256MB'
-
-fsync = %[2]s
-full_page_writes = %[2]s
 synchronous_commit = on
-wal_level = replica
-max_wal_size = '2GB'
 checkpoint_timeout = '15min'
 
 random_page_cost = 1.1
@@ -36,6 +31,24 @@ log_line_prefix = '%%m [%%p] %%q%%u@%%d '
 default_text_search_config = 'pg_catalog.simple'
 `
 
+// durable is what follows in the configuration of a server that keeps its data,
+// fleeting in that of one for tests, which may live in memory.
+const (
+	durable = `
+fsync = on
+full_page_writes = on
+wal_level = replica
+max_wal_size = '2GB'
+`
+	fleeting = `
+fsync = off
+full_page_writes = off
+wal_level = minimal
+max_wal_senders = 0
+max_wal_size = '256MB'
+`
+)
+
 // access is our pg_hba.conf.
 const access = `# Written by devstack at every start.
 host all all 127.0.0.1/32 scram-sha-256
@@ -43,12 +56,12 @@ host all all 127.0.0.1/32 scram-sha-256
 
 // configure writes the configuration for a run on that port.
 func (c *cluster) configure(port int, noSync bool) error {
-	sync := "on"
+	rest := durable
 	if noSync {
-		sync = "off"
+		rest = fleeting
 	}
 	files := map[string]string{
-		"postgresql.conf": fmt.Sprintf(settings, port, sync),
+		"postgresql.conf": fmt.Sprintf(settings, port) + rest,
 		"pg_hba.conf":     access,
 	}
 	for name, text := range files { // made by initdb, so the owner can read them
