@@ -1,0 +1,35 @@
+import { describe, expect, test } from "vitest";
+import { duration, roughly, wall } from "../src/ui/format.ts";
+import { anomalyMeaning, statusLabel, typeLabel } from "../src/ui/words.ts";
+
+describe("a scan's time", () => {
+  test.each([
+    ["2026-03-01T10:00:00+01:00", "minute", { day: "Sun, 1 Mar 2026", time: "10:00", offset: "+01:00" }],
+    ["2026-03-01T23:30:00-08:00", "minute", { day: "Sun, 1 Mar 2026", time: "23:30", offset: "−08:00" }],
+    ["2026-03-01T00:05:07.25+05:45", "second", { day: "Sun, 1 Mar 2026", time: "00:05:07", offset: "+05:45" }],
+    ["2026-03-01T10:00:00Z", "minute", { day: "Sun, 1 Mar 2026", time: "10:00", offset: "UTC" }],
+    ["2026-03-01T10:00:00+00:00", "minute", { day: "Sun, 1 Mar 2026", time: "10:00", offset: "UTC" }],
+    ["2026-03-01T00:00:00+09:00", "day", { day: "Sun, 1 Mar 2026", time: "all day", offset: "+09:00" }],
+  ])("%s, to the %s, stands on the clock of its own place", (at, precision, want) => {
+    expect(wall(at, precision)).toEqual(want);
+  });
+});
+
+describe("a length of time", () => {
+  test.each([
+    [-5_000, "0 s"], [59_999, "59 s"], [60_000, "1 m 00 s"], [3_599_000, "59 m 59 s"], [3_600_000, "1 h 00 m"],
+    [86_399_000, "23 h 59 m"], [86_400_000, "1 d 00 h"], [40 * 86_400_000, "40 d 00 h"],
+  ])("of %i ms is %s", (ms, want) => {
+    expect(duration(ms)).toBe(want);
+  });
+
+  test.each([[900, "1 s"], [90_000, "2 m"], [7_200_000, "2 h"], [47 * 3_600_000, "47 h"], [49 * 3_600_000, "2 d"]])("of %i ms is roughly %s", (ms, want) => {
+    expect(roughly(ms)).toBe(want);
+  });
+});
+
+test("codes that are new to the page read as themselves", () => {
+  expect([statusLabel("held_by_robots"), typeLabel("shipment.customs_held.v2"), typeLabel("shipment.eta_changed.v1"), anomalyMeaning("odd")]).toEqual([
+    "Held by robots", "Customs held", "ETA changed", "Anomaly: odd",
+  ]);
+});

@@ -1,0 +1,144 @@
+// A connection on sockets that the test holds both ends of.
+
+import { vi } from "vitest";
+import { Connection, type Socket } from "../src/store/connection.ts";
+import type { Position, SubRequest } from "../src/store/protocol.ts";
+import { openShipments, parseShipment, type Row, type Shipment } from "../src/store/rows.ts";
+import { Subscription } from "../src/store/subscription.ts";
+import { Table } from "../src/store/table.ts";
+import { SignInRequired } from "../src/store/tokens.ts";
+
+export type Sent = { t: string; sid: number; token: string; since?: Position; subs: SubRequest[]; [key: string]: unknown };
+
+export class FakeSocket implements Socket {
+  onopen: Socket["onopen"] = null;
+  onmessage: Socket["onmessage"] = null;
+  onclose: Socket["onclose"] = null;
+  readonly sent: Sent[] = [];
+  closed = false;
+
+  constructor(readonly url: string, readonly protocol: string) {}
+
+  send(data: string): void {
+    this.sent.push(JSON.parse(data) as Sent);
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+
+  open(): void {
+    this.onopen?.call(this as unknown as WebSocket, new Event("open"));
+  }
+
+  /** One message of one or more frames, as a server sends it. */
+  say(...frames: object[]): void {
+    this.text(frames.map((f) => JSON.stringify(f)).join("\n"));
+  }
+
+  text(data: unknown): void {
+    this.onmessage?.call(this as unknown as WebSocket, { data } as MessageEvent);
+  }
+
+  end(code: number, reason = ""): void {
+    this.closed = true;
+    this.onclose?.call(this as unknown as WebSocket, { code, reason } as CloseEvent);
+  }
+
+  last(kind: string): Sent | undefined {
+    return this.sent.findLast((m) => m.t === kind);
+  }
+
+  count(kind: string): number {
+    return this.sent.filter((m) => m.t === kind).length;
+  }
+}
+
+export class Rig {
+  readonly sockets: FakeSocket[] = [];
+  readonly table = new Table<Shipment>();
+  readonly sub = new Subscription("shipments", { f: "status", op: "in", v: openShipments }, this.table, parseShipment);
+  readonly tokens = {
+    issued: 0, rejected: 0, pasteOnly: false, needsPerson: false, unreachable: false,
+    fresh: async () => {
+      if (this.tokens.unreachable) throw new TypeError("no network");
+      if (this.tokens.needsPerson) throw new SignInRequired("a token is needed");
+      return `token-${++this.tokens.issued}`;
+    },
+    reject: () => { this.tokens.rejected++; },
+  };
+  random = 1 - Number.EPSILON;
+  readonly connection = new Connection({
+    url: "ws://host/v1/live", client: "dash/test", tokens: this.tokens,
+    open: (url, protocol) => {
+      const socket = new FakeSocket(url, protocol);
+      this.sockets.push(socket);
+      return socket;
+    },
+    random: () => this.random,
+  });
+
+  get socket(): FakeSocket {
+    const socket = this.sockets.at(-1);
+    if (!socket) throw new Error("no socket was opened");
+    return socket;
+  }
+
+  /** The rows as "id status", sorted. */
+  get rows(): string[] {
+    return [...this.table.rows.values()].map((r) => `${r.id} ${r.status}`).sort();
+  }
+
+  async start(): Promise<void> {
+    this.connection.add(this.sub);
+    this.connection.start();
+    await settle();
+  }
+
+  /** Opens the newest socket and greets it. */
+  welcome(more: object = {}): Sent {
+    this.socket.open();
+    this.socket.say(welcome(more));
+    const hello = this.socket.last("hello");
+    if (!hello) throw new Error("no hello was sent");
+    return hello;
+  }
+
+  /** Lets the wait for the next try pass. */
+  async comeBack(): Promise<void> {
+    await vi.advanceTimersByTimeAsync(this.connection.retryAt - Date.now());
+  }
+
+  /** Starts, with a snapshot of these rows, live at position q. */
+  async live(q = 100, ...rows: object[]): Promise<void> {
+    await this.start();
+    this.welcome();
+    this.snapshot(q, ...rows);
+  }
+
+  snapshot(q: number, ...rows: object[]): void {
+    const { sid } = this.sub;
+    this.socket.say({ t: "snap", sid, epoch: "e1", page: 1, rows, more: false });
+    this.socket.say({ t: "live", sid, epoch: "e1", shape: "s1", q, resumed: false, rows: rows.length });
+  }
+
+  delta(p: number, q: number, u: object[] = [], r: string[] = []): object {
+    return { t: "d", sid: this.sub.sid, p, q, u, r, n: u.length + r.length };
+  }
+}
+
+export function welcome(more: object = {}): object {
+  return {
+    t: "welcome", conn: "c-1", hb_ms: 20_000, exp_ms: 540_000, reconnect: { base_ms: 500, max_ms: 20_000 },
+    limits: { subs: 16, rows: 5000 }, now: Date.now(), ...more,
+  };
+}
+
+export function row(id: string, status = "in_transit", more: object = {}): Row & Record<string, unknown> {
+  return { id, v: 1, status, ...more };
+}
+
+/** Lets what was promised happen, without letting time pass. */
+export function settle(): Promise<unknown> {
+  return vi.advanceTimersByTimeAsync(0);
+}
