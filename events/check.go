@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // checker collects the first thing that is wrong with an event's data.
@@ -40,8 +41,17 @@ func (c *checker) text(field, value string) {
 	if strings.TrimSpace(value) == "" {
 		c.fail(field, "is required")
 	}
-	if len(value) > maxText {
-		c.fail(field, "is longer than %d bytes", maxText)
+	c.optionalText(field, value)
+}
+
+// optionalText limits the length of a text that may be missing.
+func (c *checker) optionalText(field, value string) {
+	c.atMost(field, value, maxText)
+}
+
+func (c *checker) atMost(field, value string, most int) {
+	if longer(value, most) {
+		c.fail(field, "is longer than %d characters", most)
 	}
 }
 
@@ -91,10 +101,18 @@ func (c *checker) currency(field, value string) {
 	}
 }
 
-// impossible says why no order or parcel has such a time, or "".
+// longer reports whether s has more than most characters.
+func longer(s string, most int) bool {
+	return len(s) > most && utf8.RuneCountInString(s) > most
+}
+
+// impossible says why no order or parcel has such a time, or "". The year counts
+// as it was written and in UTC.
 func impossible(t time.Time) string {
-	if y := t.UTC().Year(); y < 2000 || y > 2100 {
-		return "lies outside the years 2000 to 2100"
+	for _, y := range [...]int{t.Year(), t.UTC().Year()} {
+		if y < 2000 || y > 2100 {
+			return "lies outside the years 2000 to 2100"
+		}
 	}
 	return ""
 }

@@ -87,10 +87,17 @@ func decodeData(t Type, body []byte) (Data, error) {
 	if err := decodeJSON(body, "/data", data); err != nil {
 		return nil, err
 	}
+	if z, ok := data.(zeroable); ok {
+		if field := z.missing(body); field != "" {
+			return nil, refuse(CodeSchema, "/data"+field, "is required")
+		}
+	}
 	return data, nil
 }
 
-// complete fills in what an envelope may leave out, and validates.
+// complete fills in what an envelope may leave out, and validates. An ingested
+// time that nothing can have, such as Kafka's "no timestamp", says nothing: then
+// the event came in when its source knew of it, at the earliest.
 func complete(e Event, ingested time.Time) (Event, error) {
 	if e.Time.IsZero() {
 		e.Time = e.Data.fact().OccurredAt
@@ -100,6 +107,9 @@ func complete(e Event, ingested time.Time) (Event, error) {
 	}
 	if e.IngestedAt.IsZero() {
 		e.IngestedAt = ingested
+		if impossible(ingested) != "" {
+			e.IngestedAt = e.RecordedAt
+		}
 	}
 	if err := e.Validate(); err != nil {
 		return Event{}, err

@@ -27,7 +27,8 @@ type envelope struct {
 }
 
 // Parse reads one event in CloudEvents structured mode (a JSON object). An
-// event without ingestedtime gets the time ingested.
+// event without ingestedtime gets the time ingested, or, when that is zero, its
+// recordedtime.
 func Parse(doc []byte, ingested time.Time) (Event, error) {
 	var env envelope
 	if err := decodeJSON(doc, "", &env); err != nil {
@@ -57,10 +58,7 @@ func Parse(doc []byte, ingested time.Time) (Event, error) {
 
 // MarshalJSON writes the event in CloudEvents structured mode.
 func (e Event) MarshalJSON() ([]byte, error) {
-	if err := e.Validate(); err != nil {
-		return nil, err
-	}
-	body, err := e.body()
+	body, err := e.text()
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -108,7 +109,26 @@ func (e *Event) body() (jsontext.Value, error) {
 	if e.Body != nil {
 		return e.Body, nil
 	}
-	return json.Marshal(e.Data)
+	body, err := json.Marshal(e.Data)
+	if err != nil {
+		return nil, jsonError(body, "/data", err)
+	}
+	return body, nil
+}
+
+// text returns the body of an event that is to be written.
+func (e *Event) text() (jsontext.Value, error) {
+	if err := e.Validate(); err != nil {
+		return nil, err
+	}
+	body, err := e.body()
+	if err != nil {
+		return nil, err
+	}
+	if err := checkText(body); err != nil {
+		return nil, err
+	}
+	return body, nil
 }
 
 // Validate refuses an event that breaks the vocabulary with an [Error]. It does
@@ -142,8 +162,28 @@ func (e *Event) checkEnvelope() error {
 		return refuse(CodeSchema, "time", "%s", impossible(e.Time))
 	case impossible(e.RecordedAt) != "":
 		return refuse(CodeSchema, "recordedtime", "%s", impossible(e.RecordedAt))
+	case !e.IngestedAt.IsZero() && impossible(e.IngestedAt) != "":
+		return refuse(CodeSchema, "ingestedtime", "%s", impossible(e.IngestedAt))
 	case !e.OccurredAt().Equal(e.Time):
 		return refuse(CodeSchema, "/data/occurred_at", "is another instant than the envelope's time")
+	}
+	return e.checkAttributes()
+}
+
+// checkAttributes looks at the attributes that are free text.
+func (e *Event) checkAttributes() error {
+	for _, attr := range [...]struct{ name, value string }{
+		{"correlationid", e.CorrelationID}, {"causationid", e.CausationID},
+		{"traceparent", e.TraceParent}, {"dataschema", e.DataSchema},
+	} {
+		switch {
+		case longer(attr.value, maxText):
+			return refuse(CodeSchema, attr.name, "is longer than %d characters", maxText)
+		case strings.IndexByte(attr.value, 0) >= 0:
+			return refuse(CodeControlChar, attr.name, "holds the character U+0000")
+		case !utf8.ValidString(attr.value):
+			return refuse(CodeInvalidUTF8, attr.name, "is not Unicode text")
+		}
 	}
 	return nil
 }

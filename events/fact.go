@@ -57,6 +57,7 @@ func (f *Fact) check(c *checker) {
 	if !f.OccurredAt.IsZero() {
 		c.instant("/occurred_at", f.OccurredAt)
 	}
+	f.Raw.check(c)
 }
 
 // Raw keeps what a foreign message said, so that a mapping can be checked later.
@@ -66,6 +67,17 @@ type Raw struct {
 	Reason      string `json:"reason,omitzero"`
 	PartnerCode string `json:"partner_code,omitzero"`
 	Text        string `json:"text,omitzero"`
+}
+
+func (r *Raw) check(c *checker) {
+	if r == nil {
+		return
+	}
+	c.optionalText("/raw/standard", r.Standard)
+	c.optionalText("/raw/status", r.Status)
+	c.optionalText("/raw/reason", r.Reason)
+	c.optionalText("/raw/partner_code", r.PartnerCode)
+	c.atMost("/raw/text", r.Text, maxRaw)
 }
 
 // Location is where a fact happened.
@@ -84,6 +96,12 @@ func (l *Location) check(c *checker, at string) {
 	if l == nil {
 		return
 	}
+	c.optionalText(at+"/name", l.Name)
+	c.optionalText(at+"/city", l.City)
+	c.optionalText(at+"/region", l.Region)
+	c.optionalText(at+"/postcode", l.Postcode)
+	c.optionalText(at+"/country", l.Country)
+	c.optionalText(at+"/unlocode", l.UNLOCODE)
 	if (l.Lat == nil) != (l.Lon == nil) {
 		c.fail(at, "lat and lon stand together")
 	}

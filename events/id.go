@@ -35,7 +35,8 @@ type TrackingNumber string
 const (
 	maxID     = 64
 	maxSource = 128
-	maxText   = 1024 // characters of a free text
+	maxText   = 1024     // characters of a free text
+	maxRaw    = 16 << 10 // characters of a foreign message's text
 )
 
 func validID(s string) bool {

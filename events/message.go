@@ -1,6 +1,7 @@
 package events
 
 import (
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -34,14 +35,8 @@ type Message struct {
 
 // Encode writes the event in CloudEvents binary mode, keyed tenant|subject.
 func Encode(e Event) (Message, error) {
-	if err := e.Validate(); err != nil {
-		return Message{}, err
-	}
-	body, err := e.body()
+	body, err := e.text()
 	if err != nil {
-		return Message{}, err
-	}
-	if err := checkText(body); err != nil {
 		return Message{}, err
 	}
 	return Message{Key: []byte(e.Key()), Value: body, Headers: headersOf(&e), Time: e.IngestedAt}, nil
@@ -76,6 +71,17 @@ func stamp(t time.Time) string {
 		return ""
 	}
 	return t.UTC().Format(time.RFC3339Nano)
+}
+
+// parseTime reads RFC 3339 as strictly as JSON is read. The time package takes a
+// comma, an hour of one digit and an offset of a whole day as well.
+func parseTime(s string) (time.Time, bool) {
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil || strings.Contains(s, ",") || s[len("2006-01-02T15")] != ':' {
+		return time.Time{}, false
+	}
+	_, offset := t.Zone()
+	return t, -24*60*60 < offset && offset < 24*60*60
 }
 
 // Decode reads a record in binary or structured mode and holds its key against
@@ -125,8 +131,8 @@ func decodeBinary(m Message, h *headers) (Event, error) {
 		if attr.value == "" {
 			continue
 		}
-		t, err := time.Parse(time.RFC3339Nano, attr.value)
-		if err != nil {
+		t, ok := parseTime(attr.value)
+		if !ok {
 			return Event{}, refuse(CodeBadHeaders, attr.name, "is no RFC 3339 time")
 		}
 		times[i] = t
@@ -158,7 +164,7 @@ func readHeaders(list []Header) (*headers, error) {
 		return nil, refuse(CodeBadHeaders, "", "%d headers, at most %d are allowed", len(list), MaxHeaders)
 	}
 	h := &headers{}
-	size := 0
+	size, seen := 0, make([]*string, 0, 16)
 	for _, it := range list {
 		if size += len(it.Key) + len(it.Value); size > MaxHeaderBytes {
 			return nil, refuse(CodeBadHeaders, "", "more than %d bytes of headers", MaxHeaderBytes)
@@ -167,13 +173,13 @@ func readHeaders(list []Header) (*headers, error) {
 		if to == nil {
 			continue
 		}
-		if *to != "" {
+		if slices.Contains(seen, to) {
 			return nil, refuse(CodeBadHeaders, printable(it.Key), "stands twice")
 		}
 		if !utf8.Valid(it.Value) || strings.ContainsRune(string(it.Value), 0) {
 			return nil, refuse(CodeBadHeaders, printable(it.Key), "is not text")
 		}
-		*to = string(it.Value)
+		*to, seen = string(it.Value), append(seen, to)
 	}
 	return h, nil
 }

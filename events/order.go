@@ -47,6 +47,8 @@ func (d *OrderPlaced) check(c *checker) {
 		c.fail("/lines", "is required")
 	}
 	checkOrderLines(c, d.Lines)
+	c.optionalText("/customer_ref", d.CustomerRef)
+	c.optionalText("/ship_to_ref", d.ShipToRef)
 	d.RequestedWindow.check(c, "/requested_window")
 	d.PromisedWindow.check(c, "/promised_window")
 }
@@ -55,6 +57,7 @@ func checkOrderLines(c *checker, lines []OrderLine) {
 	qtys := make([]LineQty, len(lines))
 	for i, l := range lines {
 		qtys[i] = LineQty{l.LineID, l.Qty}
+		c.optionalText("/lines/"+strconv.Itoa(i)+"/sku", l.SKU)
 		if l.UnitPrice != "" {
 			l.UnitPrice.check(c, "/lines/"+strconv.Itoa(i)+"/unit_price")
 		}
@@ -82,6 +85,11 @@ func (d *OrderOnHold) check(c *checker) {
 type OrderReleased struct {
 	OrderFact
 	ReasonCode string `json:"reason_code,omitzero"`
+}
+
+func (d *OrderReleased) check(c *checker) {
+	d.OrderFact.check(c)
+	c.optionalText("/reason_code", d.ReasonCode)
 }
 
 // Payment is what the three payment events say.
@@ -132,6 +140,7 @@ func (d *OrderAmended) check(c *checker) {
 	for i, l := range d.Lines {
 		at := "/lines/" + strconv.Itoa(i)
 		c.id(at+"/line_id", string(l.LineID))
+		c.optionalText(at+"/sku", l.SKU)
 		if l.Qty != 0 {
 			c.qty(at+"/qty", l.Qty)
 		}

@@ -19,12 +19,19 @@ func (f *ShipmentFact) check(c *checker) {
 	c.optionalID("/parcel_id", string(f.ParcelID))
 	f.Carrier.check(c, "/carrier")
 	f.Location.check(c, "/location")
+	c.optionalText("/facility", f.Facility)
 }
 
 func (f *ShipmentFact) subject() string { return string(f.ShipmentID) }
 
 // Parcel is the parcel that the fact names, or "" for all of the shipment.
 func (f *ShipmentFact) Parcel() ParcelID { return f.ParcelID }
+
+// By is the carrier that the fact names, or nil.
+func (f *ShipmentFact) By() *Carrier { return f.Carrier }
+
+// Where is the place that the fact names; either may be missing.
+func (f *ShipmentFact) Where() (*Location, string) { return f.Location, f.Facility }
 
 // Direction says which way a shipment goes.
 type Direction string
@@ -78,7 +85,7 @@ type ShipmentCreated struct {
 	Direction          Direction   `json:"direction"`
 	OriginalShipmentID ShipmentID  `json:"original_shipment_id,omitzero"` // for a return: what comes back
 	Parcels            []ParcelRef `json:"parcels"`
-	Contents           []Content   `json:"contents"`
+	Contents           []Content   `json:"contents,omitempty"`
 	Service            string      `json:"service,omitzero"`
 	Origin             *Location   `json:"origin,omitzero"`
 	Destination        *Location   `json:"destination,omitzero"`
@@ -95,6 +102,7 @@ func (d *ShipmentCreated) check(c *checker) {
 	}
 	checkParcels(c, d.Parcels)
 	checkContents(c, d.Contents)
+	c.optionalText("/service", d.Service)
 	d.Origin.check(c, "/origin")
 	d.Destination.check(c, "/destination")
 	d.PromisedWindow.check(c, "/promised_window")
@@ -155,6 +163,7 @@ func (d *Movement) check(c *checker) {
 	if d.Location == nil && d.Facility == "" {
 		c.fail("/location", "is required where no facility is named")
 	}
+	c.optionalText("/mode", d.Mode)
 }
 
 // Departed and Arrived are the two ends of a leg.
@@ -226,6 +235,7 @@ func (d *AvailableForPickup) check(c *checker) {
 	if d.Place == "" && d.Location == nil && d.Facility == "" {
 		c.fail("/place", "is required where no location or facility is named")
 	}
+	c.optionalText("/place", d.Place)
 	if d.PickupDeadline != nil {
 		c.instant("/pickup_deadline", *d.PickupDeadline)
 	}
@@ -254,6 +264,7 @@ type Delivered struct {
 func (d *Delivered) check(c *checker) {
 	d.ShipmentFact.check(c)
 	checkContents(c, d.Contents)
+	c.optionalText("/pod_ref", d.PODRef)
 	c.oneOf("/handed_to", string(d.HandedTo), "", string(ToRecipient), string(ToNeighbour), string(ToLocker), string(ToSafePlace))
 }
 
@@ -277,7 +288,7 @@ type ExceptionOpened struct {
 	ReasonCode     string      `json:"reason_code"`
 	Party          Party       `json:"party"`
 	Severity       string      `json:"severity"` // low, medium, high, critical
-	ActionRequired bool        `json:"action_required"`
+	ActionRequired bool        `json:"action_required,omitzero"`
 }
 
 func (d *ExceptionOpened) check(c *checker) {
@@ -301,6 +312,7 @@ type ExceptionResolved struct {
 
 func (d *ExceptionResolved) check(c *checker) {
 	d.ShipmentFact.check(c)
+	c.optionalText("/reason_code", d.ReasonCode)
 	c.id("/exception_id", string(d.ExceptionID))
 	c.oneOf("/party", string(d.Party), "", string(PartyCarrier), string(PartyShipper), string(PartyConsignee), string(PartyCustoms), string(PartyWeather), string(PartyOther))
 	c.oneOf("/severity", d.Severity, "", "low", "medium", "high", "critical")
@@ -319,6 +331,7 @@ func (d *ETAChanged) check(c *checker) {
 	d.ShipmentFact.check(c)
 	c.oneOf("/class", string(d.Class), "", string(Estimated))
 	d.Window.required(c, "/window")
+	c.optionalText("/reason_code", d.ReasonCode)
 	c.oneOf("/provider", d.Provider, "carrier", "model", "ops")
 	if d.Confidence != nil && (*d.Confidence < 0 || *d.Confidence > 1) {
 		c.fail("/confidence", "want a number from 0 to 1")
@@ -336,8 +349,8 @@ type Position struct {
 func (d *Position) check(c *checker) {
 	d.ShipmentFact.check(c)
 	c.coordinates("", d.Lat, d.Lon)
-	if d.Accuracy != nil && *d.Accuracy < 0 {
-		c.fail("/accuracy", "is negative")
+	if d.Accuracy != nil && (*d.Accuracy < 0 || *d.Accuracy > 10_000_000) {
+		c.fail("/accuracy", "want metres from 0 to 10,000,000")
 	}
 }
 
