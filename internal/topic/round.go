@@ -1,0 +1,138 @@
+package topic
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol/fetch"
+
+	"github.com/waybill-io/waybill/internal/projector"
+)
+
+// round is one fetch of parts and what comes of it: records in the queue, and
+// the error of the worst partition.
+func (f *feed) round(ctx context.Context, n int, parts []projector.Partition) error {
+	from := f.queue.positions(parts)
+	res, err := f.fetch(ctx, f.request(n, parts, from, f.cfg.MaxWait))
+	if err != nil {
+		return err
+	}
+	a := answer{at: maps.Clone(from), limit: f.cfg.MaxRecords, behind: map[projector.Partition]bool{}}
+	for _, t := range res.Topics {
+		for _, p := range t.Partitions {
+			a.partition(projector.Partition{Topic: t.Topic, ID: p.Partition}, &p)
+		}
+	}
+	a.cut()
+	f.queue.push(a.portions, a.behind)
+	if len(a.outside) > 0 {
+		return errors.Join(a.err, f.outside(ctx, a.outside, from))
+	}
+	if a.err == nil && len(a.portions) == 0 && a.starved() {
+		return errNothing
+	}
+	return a.err
+}
+
+// errNothing is an answer without the records that it says are there. If it goes
+// on, the stall watchdog ends the generation.
+var errNothing = errors.New("the broker sends none of the records that it has")
+
+// fetch sends a request to the leader of its partitions.
+func (f *feed) fetch(ctx context.Context, req *fetch.Request) (*fetch.Response, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(req.MaxWaitTime)*time.Millisecond+requestTimeout)
+	defer cancel()
+	msg, err := f.cluster.RoundTrip(ctx, f.cluster.addr, req)
+	if err != nil {
+		return nil, err
+	}
+	res, ok := msg.(*fetch.Response)
+	if !ok {
+		return nil, fmt.Errorf("unexpected answer %T", msg)
+	}
+	if res.ErrorCode != 0 {
+		return nil, kafka.Error(res.ErrorCode)
+	}
+	return res, nil
+}
+
+// answer sorts what a fetch brought.
+type answer struct {
+	at       map[projector.Partition]int64 // where partitions stand
+	limit    int                           // records of a portion
+	portions []portion
+	current  portion
+	behind   map[projector.Partition]bool
+	outside  []projector.Partition // were asked for an offset that they do not have
+	err      error
+}
+
+// partition adds what came of one partition.
+func (a *answer) partition(p projector.Partition, res *fetch.ResponsePartition) {
+	switch code := kafka.Error(res.ErrorCode); {
+	case code == kafka.OffsetOutOfRange:
+		a.outside = append(a.outside, p)
+		return
+	case code != 0:
+		a.behind[p] = false // nothing to wait for
+		a.err = errors.Join(a.err, fmt.Errorf("%s: %w", p, code))
+		return
+	}
+	w := newWalk(p, a.at[p], res.AbortedTransactions, &shelf{}, a.add)
+	if err := w.records(res.RecordSet); err != nil {
+		a.err = errors.Join(a.err, &projector.CorruptError{Partition: p, Offset: w.next, Err: err})
+	}
+	if w.next > a.at[p] {
+		a.move(p, w.next)
+	}
+	a.behind[p] = w.next < stableEnd(res)
+}
+
+// stableEnd is the end of what may be read.
+func stableEnd(res *fetch.ResponsePartition) int64 {
+	if res.LastStableOffset >= 0 {
+		return res.LastStableOffset
+	}
+	return res.HighWatermark
+}
+
+// add appends a record; portions are cut when they are full.
+func (a *answer) add(r projector.Record) {
+	a.current.Records = append(a.current.Records, r)
+	a.current.bytes += sizeOf(r.Message)
+	if len(a.current.Records) >= a.limit {
+		a.move(r.Partition, r.Offset+1)
+		a.cut()
+	}
+}
+
+func (a *answer) move(p projector.Partition, next int64) {
+	if a.current.Next == nil {
+		a.current.Next = map[projector.Partition]int64{}
+	}
+	a.current.Next[p] = next
+	a.at[p] = next
+}
+
+// cut ends a portion, if there is anything in it.
+func (a *answer) cut() {
+	if a.current.Next == nil {
+		return
+	}
+	a.portions = append(a.portions, a.current)
+	a.current = portion{}
+}
+
+// starved reports that some partition has more than the answer brought.
+func (a *answer) starved() bool {
+	for more := range maps.Values(a.behind) {
+		if more {
+			return true
+		}
+	}
+	return false
+}
