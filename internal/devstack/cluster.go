@@ -31,13 +31,7 @@ func (c *cluster) data() string { return c.home.file("data") }
 // openCluster takes the directory and makes sure that there is a cluster in it
 // which the programs at hand can run.
 func openCluster(ctx context.Context, cfg PostgresConfig) (cluster, error) {
-	var h *home
-	var err error
-	if cfg.Dir == "" {
-		h, err = openTempHome(ctx, cfg.TempDir, "postgres")
-	} else {
-		h, err = openHome(ctx, cfg.Dir, "postgres", cfg.Fresh)
-	}
+	h, err := cfg.home(ctx)
 	if err != nil {
 		return cluster{}, err
 	}

@@ -15,3 +15,6 @@ func Fetch(ctx context.Context, repository, platform, digest, cache string) (str
 func FetchReal(ctx context.Context) (string, error) {
 	return mavenCentral(PostgresConfig{Log: slog.New(slog.DiscardHandler)}).fetch(ctx)
 }
+
+// Memory returns a directory in memory, or "".
+func Memory() string { return memory() }

@@ -18,7 +18,7 @@ const goneLimit = 10 * time.Second
 
 func TestPostgres_nothingOutlivesAKilledParent(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := quickDir(t)
 	c := startChild(t, "postgres", dir)
 	query(t, c.where, "CREATE TABLE kept AS SELECT 42 AS answer")
 	family := familyOf(t, c)
@@ -33,7 +33,7 @@ func TestPostgres_nothingOutlivesAKilledParent(t *testing.T) {
 
 func TestPostgres_theNextStartWaitsForWhatAKilledParentLeft(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := quickDir(t)
 	c := startChild(t, "postgres", dir)
 	query(t, c.where, "CREATE TABLE kept AS SELECT 42 AS answer")
 	c.kill()
@@ -44,7 +44,7 @@ func TestPostgres_theNextStartWaitsForWhatAKilledParentLeft(t *testing.T) {
 }
 
 func TestPostgres_aKilledParentsTemporaryDirectoryIsRemoved(t *testing.T) {
-	tmp := t.TempDir()
+	tmp := quickDir(t)
 	if err := os.Chmod(tmp, 0o777|os.ModeSticky); err != nil { // as /tmp is
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func TestPostgres_aKilledParentsTemporaryDirectoryIsRemoved(t *testing.T) {
 // A server that a stopped process keeps from ending must not outlive us either.
 func TestPostgres_aServerThatIgnoresTheStopIsKilled(t *testing.T) {
 	t.Parallel()
-	c := startChild(t, "postgres", t.TempDir())
+	c := startChild(t, "postgres", quickDir(t))
 	family := familyOf(t, c)
 	postmaster := postmasterOf(t, c.where)
 	if err := syscall.Kill(postmaster, syscall.SIGSTOP); err != nil {
@@ -80,7 +80,7 @@ func TestPostgres_aServerThatIgnoresTheStopIsKilled(t *testing.T) {
 // Ctrl-C signals the whole group: the server must wait for our word.
 func TestPostgres_theTerminalsInterruptDoesNotReachTheServer(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := quickDir(t)
 	c := startChild(t, "postgres", dir)
 	if err := syscall.Kill(-c.cmd.Process.Pid, syscall.SIGINT); err != nil {
 		t.Fatal(err)

@@ -36,7 +36,7 @@ type PostgresConfig struct {
 	// temporary directory that goes when the server stops.
 	Dir string
 	// TempDir is where the temporary directory is made. Defaults to the system's
-	// place for them.
+	// place for them; with NoSync, to a directory in memory that has room.
 	TempDir string
 	// Port is the port on 127.0.0.1. Defaults to a free one.
 	Port int
@@ -64,7 +64,19 @@ func (c *PostgresConfig) validate() error {
 	return checkPortRange(c.Port)
 }
 
-// A Postgres is a running server. Close stops it.
+// home opens the directory that the configuration names, or does not name.
+func (c *PostgresConfig) home(ctx context.Context) (*home, error) {
+	switch {
+	case c.Dir != "":
+		return openHome(ctx, c.Dir, "postgres", c.Fresh)
+	case c.TempDir == "" && c.NoSync:
+		return openTempHome(ctx, memory(), "postgres")
+	}
+	return openTempHome(ctx, c.TempDir, "postgres")
+}
+
+// A Postgres is a running server. Close stops it, and so does the garbage
+// collector when nothing refers to the Postgres any more.
 type Postgres struct {
 	cluster cluster
 	server  *supervised
@@ -83,6 +95,9 @@ func StartPostgres(ctx context.Context, cfg PostgresConfig) (*Postgres, error) {
 		return nil, fmt.Errorf("start postgres: %w", err)
 	}
 	if cfg.Port != 0 {
+		if err := checkPort(ctx, cfg.Port); err != nil {
+			return nil, fmt.Errorf("start postgres: %w", err)
+		}
 		return startPostgres(ctx, cfg, cfg.Port)
 	}
 	for try := 1; ; try++ {
@@ -99,9 +114,6 @@ func StartPostgres(ctx context.Context, cfg PostgresConfig) (*Postgres, error) {
 
 // startPostgres makes one attempt on one port.
 func startPostgres(ctx context.Context, cfg PostgresConfig, port int) (*Postgres, error) {
-	if err := checkPort(ctx, port); err != nil {
-		return nil, fmt.Errorf("start postgres: %w", err)
-	}
 	c, err := openCluster(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("start postgres: %w", err)

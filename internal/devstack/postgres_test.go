@@ -40,7 +40,7 @@ func TestPostgres_dataSurviveARestart(t *testing.T) {
 
 func TestPostgres_freshWipesTheData(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := quickDir(t)
 	p := start(t, devstack.PostgresConfig{Dir: dir})
 	query(t, p.URL(), "CREATE TABLE kept AS SELECT 42 AS answer")
 	stop(t, p)
@@ -71,7 +71,7 @@ func TestPostgres_aDirectoryOfSomebodyElseIsNeitherUsedNorWiped(t *testing.T) {
 
 func TestPostgres_aSecondOneOnTheSameDirectoryIsRefused(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := quickDir(t)
 	p := start(t, devstack.PostgresConfig{Dir: dir})
 	for _, fresh := range []bool{false, true} {
 		_, err := devstack.StartPostgres(t.Context(), devstack.PostgresConfig{Dir: dir, Fresh: fresh})
@@ -91,7 +91,7 @@ func TestPostgres_aTakenPortIsNamed(t *testing.T) {
 	}
 	defer l.Close()
 	port := l.Addr().(*net.TCPAddr).Port
-	_, err = devstack.StartPostgres(t.Context(), devstack.PostgresConfig{Dir: t.TempDir(), Port: port})
+	_, err = devstack.StartPostgres(t.Context(), devstack.PostgresConfig{Dir: quickDir(t), Port: port})
 	if want := "port " + strconv.Itoa(port); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("error = %v, want one that says %q", err, want)
 	}
@@ -102,10 +102,11 @@ func TestPostgres_aTakenPortIsNamed(t *testing.T) {
 
 func TestPostgres_settingsKeepDataAndStrangersOut(t *testing.T) {
 	t.Parallel()
-	p := start(t, devstack.PostgresConfig{})
+	p := start(t, devstack.PostgresConfig{TempDir: devstack.Memory()})
 	for name, want := range map[string]string{
 		"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "on", "synchronous_commit": "on",
-		"max_connections": "100", "shared_buffers": "256MB", "server_encoding": "UTF8", "timezone": "UTC",
+		"max_connections": "100", "dynamic_shared_memory_type": "mmap",
+		"shared_buffers": "256MB", "server_encoding": "UTF8", "timezone": "UTC",
 	} {
 		if got := query(t, p.URL(), "SHOW "+name); got != want {
 			t.Errorf("%s = %q, want %q", name, got, want)
@@ -128,7 +129,7 @@ func TestPostgres_noSyncTurnsFsyncOff(t *testing.T) {
 
 func TestPostgres_aTemporaryOneLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := quickDir(t)
 	p := start(t, devstack.PostgresConfig{TempDir: dir})
 	stop(t, p)
 	wantEmpty(t, dir)
@@ -150,7 +151,7 @@ func TestPostgres_aStartThatIsCalledOffLeavesNothingBehind(t *testing.T) {
 
 func TestPostgres_dataOfAnotherVersionAreNotTouched(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := quickDir(t)
 	p := start(t, devstack.PostgresConfig{Dir: dir})
 	stop(t, p)
 	if err := os.WriteFile(filepath.Join(dir, "data", "PG_VERSION"), []byte("9\n"), 0o600); err != nil {
@@ -164,7 +165,7 @@ func TestPostgres_dataOfAnotherVersionAreNotTouched(t *testing.T) {
 
 func TestPostgres_waitTellsADeathFromAStop(t *testing.T) {
 	t.Parallel()
-	p := start(t, devstack.PostgresConfig{Dir: t.TempDir()})
+	p := start(t, devstack.PostgresConfig{Dir: quickDir(t)})
 	done := make(chan error, 1)
 	go func() { done <- p.Wait(t.Context()) }()
 	stop(t, p)
@@ -172,7 +173,7 @@ func TestPostgres_waitTellsADeathFromAStop(t *testing.T) {
 		t.Errorf("Wait after Close = %v, want nil", err)
 	}
 
-	p = start(t, devstack.PostgresConfig{Dir: t.TempDir()})
+	p = start(t, devstack.PostgresConfig{Dir: quickDir(t)})
 	postmaster := postmasterOf(t, p.URL())
 	if err := syscall.Kill(postmaster, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
@@ -184,7 +185,7 @@ func TestPostgres_waitTellsADeathFromAStop(t *testing.T) {
 
 func TestPostgres_startsAgainAfterItsServerWasKilled(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := quickDir(t)
 	p := start(t, devstack.PostgresConfig{Dir: dir})
 	query(t, p.URL(), "CREATE TABLE kept AS SELECT 42 AS answer")
 	if err := syscall.Kill(postmasterOf(t, p.URL()), syscall.SIGKILL); err != nil {
@@ -263,6 +264,27 @@ func postmasterOf(t *testing.T, db string) int {
 		t.Fatal(err)
 	}
 	return pid
+}
+
+// quickDir returns an empty directory, in memory if there is room, where making
+// a cluster takes a third of the time. On t.TempDir the directories above are
+// closed to the user that root runs the server as; one test stays with that.
+func quickDir(t *testing.T) string {
+	t.Helper()
+	memory := devstack.Memory()
+	if memory == "" {
+		return t.TempDir()
+	}
+	dir, err := os.MkdirTemp(memory, "devstack-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
 }
 
 func wantEmpty(t *testing.T, dir string) {

@@ -10,6 +10,8 @@ import (
 
 // settings is our postgresql.conf. It is written at every start; what a user
 // wants otherwise he sets with ALTER SYSTEM, which is kept elsewhere and wins.
+// Dynamic shared memory lies in the data directory, because in /dev/shm a killed
+// server would leave it for ever, and a container has only 64 MB of that.
 const settings = `# Written by devstack at every start. Use ALTER SYSTEM to override.
 listen_addresses = '127.0.0.1'
 port = %d
@@ -17,6 +19,7 @@ unix_socket_directories = ''
 password_encryption = 'scram-sha-256'
 max_connections = 100
 shared_buffers = '256MB'
+dynamic_shared_memory_type = mmap
 synchronous_commit = on
 checkpoint_timeout = '15min'
 

@@ -29,7 +29,7 @@ const (
 var shared = sync.OnceValues(func() (*devstack.Postgres, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
 	defer cancel()
-	return devstack.StartPostgres(ctx, devstack.PostgresConfig{NoSync: true, TempDir: memory()})
+	return devstack.StartPostgres(ctx, devstack.PostgresConfig{NoSync: true})
 })
 
 // Postgres returns the URL of an empty database that is the test's own. Its

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package stacktest
+package devstack
 
 // memory returns "": there is no directory in memory that every machine has.
 func memory() string { return "" }
