@@ -17,6 +17,9 @@ const longest = 2 * time.Second
 
 func FuzzDecode(f *testing.F) {
 	for _, bad := range badBodies() {
+		if len(bad.body) > 8<<10 {
+			continue // the tables try the large ones; the fuzzer would only carry them
+		}
 		f.Add([]byte("acme|o-1"), []byte(bad.body), string(bad.typ), true)
 		f.Add([]byte("acme|o-1"), []byte(bad.body), "", false)
 	}

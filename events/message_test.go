@@ -96,7 +96,7 @@ func TestEnvelopeExamplesParse(t *testing.T) {
 func TestParseAndSchemaGiveTheSameVerdict(t *testing.T) {
 	s := schema(t, "envelope")
 	for _, example := range s.Examples {
-		for _, m := range mutations(example) {
+		for _, m := range mutations(example, "data") { // its fields have their own test
 			doc := m.apply(example)
 			_, inGo := events.Parse(text(t, doc), time.Time{})
 			bySchema := s.Validate(doc)
