@@ -26,7 +26,8 @@ type Position struct {
 // Feed reads the change feed that the projector commits with the rows.
 type Feed interface {
 	// Changes reads, of one moment, what happened in every named tenant after
-	// the given position. Tenants without news are left out.
+	// the given position. Tenants without news are left out. The zero Position
+	// asks where a tenant stands: its delta need not have changes or rows.
 	Changes(ctx context.Context, after map[events.TenantID]Position) ([]Delta, error)
 	// Wait blocks until something may have been committed, or ctx ends. It is a
 	// hint: it may return early and may miss a commit.
@@ -55,7 +56,9 @@ type Change struct {
 type Snapshots interface {
 	// Snapshot calls page with the rows that q may want, ordered by id, and
 	// returns the position that they are of. Rows that q does not want may be
-	// among them; none that it wants is missing. An error of page ends it.
+	// among them; none that it wants is missing. An error of page ends it and is
+	// returned, wrapped or not. A tenant that nothing is known of has no rows
+	// and any position that stays the same.
 	Snapshot(ctx context.Context, q Query, page func([]Row) error) (Position, error)
 }
 
@@ -65,4 +68,23 @@ type Query struct {
 	Topic    Topic
 	Statuses []string // nil for every status
 	PageSize int
+}
+
+// Socket carries messages to one client.
+type Socket interface {
+	// Write sends one text message, which is parts joined. It blocks until the
+	// socket has taken it, and is never called twice at a time.
+	Write(ctx context.Context, parts [][]byte) error
+	// Ping returns when the client has answered.
+	Ping(ctx context.Context) error
+	// Close ends the connection: pending calls return, with an error.
+	Close(code CloseCode)
+}
+
+// Meter takes what the hub counts and times.
+type Meter interface {
+	// Count adds n to a counter; label is "" for one without labels.
+	Count(c Counter, label string, n int)
+	// Observe adds a duration.
+	Observe(t Timing, d time.Duration)
 }

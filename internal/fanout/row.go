@@ -15,6 +15,9 @@ type Row interface {
 	Key() string
 	// StatusName is the status, the field that filters know best.
 	StatusName() string
+	// Field is the value of a field that filters know, "" where the row has
+	// none; ok is false for a field that its topic does not know.
+	Field(name string) (value string, ok bool)
 }
 
 // ShipmentRow is a shipment on the wire. What is not known is left out.
@@ -47,6 +50,21 @@ func (r *ShipmentRow) Key() string { return string(r.ID) }
 // StatusName is the shipment's status.
 func (r *ShipmentRow) StatusName() string { return r.Status }
 
+// Field knows id, status, carrier and direction.
+func (r *ShipmentRow) Field(name string) (string, bool) {
+	switch name {
+	case "id":
+		return string(r.ID), true
+	case "status":
+		return r.Status, true
+	case "carrier":
+		return string(r.Carrier), true
+	case "direction":
+		return string(r.Direction), true
+	}
+	return "", false
+}
+
 // OrderRow is an order on the wire. Quantities are sums over its lines.
 type OrderRow struct {
 	ID         events.OrderID `json:"id"`
@@ -74,3 +92,26 @@ func (r *OrderRow) Key() string { return string(r.ID) }
 
 // StatusName is the order's status.
 func (r *OrderRow) StatusName() string { return r.Status }
+
+// Field knows id and status.
+func (r *OrderRow) Field(name string) (string, bool) {
+	switch name {
+	case "id":
+		return string(r.ID), true
+	case "status":
+		return r.Status, true
+	}
+	return "", false
+}
+
+// sample is an empty row of a topic, to ask which fields it knows. It is nil
+// for a topic that does not exist.
+func sample(t Topic) Row {
+	switch t {
+	case Orders:
+		return &OrderRow{}
+	case Shipments:
+		return &ShipmentRow{}
+	}
+	return nil
+}

@@ -1,0 +1,226 @@
+package fanout
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// What a filter may be at most.
+const (
+	maxLeaves = 16
+	maxValues = 100
+	maxValue  = 128 // bytes of one value
+	maxDepth  = 8
+)
+
+// later are the operators of the language that this version does not have.
+var later = []string{"bbox", "gt", "gte", "lt", "lte", "prefix", "range"}
+
+// ParseFilter reads a filter for a topic. Nothing, null and {} want every row.
+// The error is a BadFilter that says what is wrong with it.
+func ParseFilter(t Topic, text []byte) (Filter, *Error) {
+	text = bytes.TrimSpace(text)
+	if len(text) == 0 || string(text) == "null" || string(text) == "{}" {
+		return Filter{}, nil
+	}
+	p := filterParser{sample: sample(t), topic: t}
+	root, err := p.node(text, 1)
+	if err != nil {
+		return Filter{}, err
+	}
+	if a, ok := root.(all); ok && len(a) == 0 {
+		root = nil
+	}
+	return newFilter(root), nil
+}
+
+// filterParser counts what it has read, so that a small text cannot make a large
+// filter.
+type filterParser struct {
+	topic  Topic
+	sample Row
+	leaves int
+}
+
+// wireNode is any node: exactly one of its forms is filled.
+type wireNode struct {
+	And *[]jsontext.Value `json:"and"`
+	Or  *[]jsontext.Value `json:"or"`
+	Not jsontext.Value    `json:"not"`
+	F   *string           `json:"f"`
+	Op  *string           `json:"op"`
+	V   jsontext.Value    `json:"v"`
+}
+
+func (w wireNode) forms() int {
+	n := 0
+	for _, there := range []bool{w.And != nil, w.Or != nil, w.Not != nil, w.F != nil || w.Op != nil || w.V != nil} {
+		if there {
+			n++
+		}
+	}
+	return n
+}
+
+func (p *filterParser) node(text []byte, depth int) (node, *Error) {
+	if depth > maxDepth {
+		return nil, refuse(BadFilter, "filter is nested deeper than %d", maxDepth)
+	}
+	var w wireNode
+	if err := json.Unmarshal(text, &w, json.RejectUnknownMembers(true)); err != nil || w.forms() != 1 {
+		return nil, refuse(BadFilter, `a filter is one of {"and":[...]}, {"or":[...]}, {"not":...}, {"f":...,"op":...,"v":...}`)
+	}
+	switch {
+	case w.And != nil:
+		parts, err := p.parts(*w.And, depth)
+		return conjunction(parts), err
+	case w.Or != nil:
+		if len(*w.Or) == 0 {
+			return nil, refuse(BadFilter, "or of nothing wants no row")
+		}
+		parts, err := p.parts(*w.Or, depth)
+		return disjunction(parts), err
+	case w.Not != nil:
+		part, err := p.node(w.Not, depth+1)
+		return negation(part), err
+	}
+	return p.leaf(w)
+}
+
+func (p *filterParser) parts(texts []jsontext.Value, depth int) ([]node, *Error) {
+	if len(texts) > maxLeaves {
+		return nil, refuse(BadFilter, "filter has more than %d parts", maxLeaves)
+	}
+	parts := make([]node, 0, len(texts))
+	for _, text := range texts {
+		part, err := p.node(text, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, part)
+	}
+	return parts, nil
+}
+
+func (p *filterParser) leaf(w wireNode) (node, *Error) {
+	if p.leaves++; p.leaves > maxLeaves {
+		return nil, refuse(BadFilter, "filter has more than %d conditions", maxLeaves)
+	}
+	if w.F == nil || w.Op == nil || w.V == nil {
+		return nil, refuse(BadFilter, "a condition needs f, op and v")
+	}
+	if _, ok := p.sample.Field(*w.F); !ok && *w.Op != "bbox" {
+		return nil, refuse(BadFilter, "rows of %s cannot be filtered by field %q", p.topic, clip(*w.F))
+	}
+	switch *w.Op {
+	case "eq":
+		var one string
+		if json.Unmarshal(w.V, &one) != nil {
+			return nil, refuse(BadFilter, "v of eq is not a string")
+		}
+		return newLeaf(*w.F, []string{one})
+	case "in":
+		var list []string
+		if json.Unmarshal(w.V, &list) != nil {
+			return nil, refuse(BadFilter, "v of in is not a list of strings")
+		}
+		return newLeaf(*w.F, list)
+	}
+	if slices.Contains(later, *w.Op) {
+		return nil, refuse(BadFilter, "op %q is not supported", *w.Op)
+	}
+	return nil, refuse(BadFilter, "op %q does not exist", clip(*w.Op))
+}
+
+func newLeaf(field string, values []string) (node, *Error) {
+	if len(values) == 0 || len(values) > maxValues {
+		return nil, refuse(BadFilter, "a condition has 1 to %d values", maxValues)
+	}
+	for _, v := range values {
+		if v == "" || len(v) > maxValue {
+			return nil, refuse(BadFilter, "a value has 1 to %d bytes", maxValue)
+		}
+	}
+	slices.Sort(values)
+	return leaf{field: field, values: slices.Compact(values)}, nil
+}
+
+// conjunction is and in its one form: flat, sorted, without repetition, without
+// parts that want everything, and no and at all around a single part.
+func conjunction(parts []node) node {
+	var flat []node
+	for _, p := range parts {
+		if inner, ok := p.(all); ok {
+			flat = append(flat, inner...)
+		} else {
+			flat = append(flat, p)
+		}
+	}
+	if flat = order(flat); len(flat) == 1 {
+		return flat[0]
+	}
+	return all(flat)
+}
+
+// disjunction is or in its one form.
+func disjunction(parts []node) node {
+	var flat []node
+	for _, p := range parts {
+		switch inner := p.(type) {
+		case anyOf:
+			flat = append(flat, inner...)
+		case all:
+			if len(inner) == 0 {
+				return inner // or with everything is everything
+			}
+			flat = append(flat, p)
+		default:
+			flat = append(flat, p)
+		}
+	}
+	if flat = order(flat); len(flat) == 1 {
+		return flat[0]
+	}
+	return anyOf(flat)
+}
+
+func negation(part node) node {
+	if inner, ok := part.(not); ok {
+		return inner.node
+	}
+	return not{part}
+}
+
+func order(parts []node) []node {
+	byText := func(a, b node) int { return strings.Compare(a.canonical(), b.canonical()) }
+	slices.SortFunc(parts, byText)
+	return slices.CompactFunc(parts, func(a, b node) bool { return a.canonical() == b.canonical() })
+}
+
+// quote writes s as a JSON string.
+func quote(s string) []byte {
+	b, err := jsontext.AppendQuote(nil, s)
+	if err != nil { // only invalid UTF-8, which no parser let through; the result is still a string
+		return b
+	}
+	return b
+}
+
+// clip shortens what a client sent before it is told so.
+func clip(s string) string {
+	const most = 32
+	if len(s) <= most {
+		return s
+	}
+	for i := most; i > 0; i-- {
+		if utf8.RuneStart(s[i]) {
+			return s[:i] + "..."
+		}
+	}
+	return ""
+}

@@ -1,0 +1,132 @@
+package fanout
+
+import (
+	"time"
+
+	"github.com/waybill-io/waybill/events"
+)
+
+// tenant follows the change feed of one tenant. It belongs to the hub's lock.
+type tenant struct {
+	id        events.TenantID
+	at        Position // zero until the feed was read once
+	committed time.Time
+	ring      ring
+	groups    map[string]*group
+	subs      map[*sub]struct{} // all but the detached
+	idle      time.Time         // since when there are none
+}
+
+func newTenant(id events.TenantID) *tenant {
+	return &tenant{id: id, ring: newRing(0), groups: make(map[string]*group), subs: make(map[*sub]struct{})}
+}
+
+// verdict is what a delta means for what clients have.
+type verdict struct {
+	reset ResetCode // "" when it follows
+	why   string    // for the log, when the feed broke its promise
+}
+
+// judge holds a delta against the position that it was asked from.
+func (t *tenant) judge(d Delta) verdict {
+	switch {
+	case t.at.Epoch == "":
+		return verdict{reset: ResetEpoch}
+	case d.To.Epoch != t.at.Epoch:
+		return verdict{reset: ResetEpoch}
+	case d.To.Seq < t.at.Seq:
+		return verdict{reset: ResetEpoch, why: "position went back within an epoch"}
+	case d.Low > t.at.Seq:
+		return verdict{reset: ResetHistory}
+	case !follows(d.Changes, t.at.Seq, d.To.Seq):
+		return verdict{reset: ResetHistory, why: "changes are not dense"}
+	}
+	return verdict{}
+}
+
+// follows reports whether changes are exactly those of (from, to].
+func follows(changes []Change, from, to int64) bool {
+	if int64(len(changes)) != to-from {
+		return false
+	}
+	for i, c := range changes {
+		if c.Seq != from+1+int64(i) {
+			return false
+		}
+	}
+	return true
+}
+
+// advance applies a delta that follows, whole.
+func (t *tenant) advance(d Delta, keep int) {
+	t.at, t.committed = d.To, d.CommittedAt
+	for _, c := range t.ring.add(d.Changes, d.Rows) {
+		for _, g := range t.groups {
+			g.apply(c, d.CommittedAt)
+		}
+	}
+	t.ring.trim(keep)
+}
+
+// jump goes to a position that does not follow; nothing known before it counts.
+func (t *tenant) jump(d Delta) {
+	t.at, t.committed = d.To, d.CommittedAt
+	t.ring = newRing(d.To.Seq)
+	clear(t.groups)
+}
+
+// start takes the position of a snapshot for a tenant that the feed does not
+// know.
+func (t *tenant) start(at Position) {
+	t.at, t.ring = at, newRing(at.Seq)
+}
+
+// group finds or makes the group of s.
+func (t *tenant) group(s *sub, now time.Time) *group {
+	g := t.groups[s.key]
+	if g == nil {
+		g = newGroup(s.shared, t.at.Seq, now)
+		t.groups[s.key] = g
+	}
+	return g
+}
+
+// leave takes s out of its group.
+func (t *tenant) leave(s *sub) {
+	g := s.group
+	if g == nil {
+		return
+	}
+	s.group = nil
+	delete(g.subs, s)
+	if len(g.subs) == 0 && t.groups[g.key] == g {
+		delete(t.groups, g.key)
+	}
+}
+
+// refusal names why a position does not resume, or nothing.
+func (t *tenant) refusal(s *sub, most int64) ResetCode {
+	switch {
+	case s.since.Shape != s.shape:
+		return whatDiffers(s.since.Shape, s.shape)
+	case s.since.Epoch != t.at.Epoch || s.since.Seq > t.at.Seq:
+		return ResetEpoch
+	case s.since.Seq < t.ring.low || t.at.Seq-s.since.Seq > most:
+		return ResetHistory
+	}
+	return ""
+}
+
+// publish hands out what is due and returns when the next is.
+func (t *tenant) publish(now time.Time, heartbeat time.Duration) (next time.Time) {
+	for _, g := range t.groups {
+		quiet := t.at.Seq > g.told && now.Sub(g.next) >= heartbeat
+		if g.gathered() && !now.Before(g.next) || quiet {
+			g.publish(t.at.Seq, now)
+		}
+		if g.gathered() && (next.IsZero() || g.next.Before(next)) {
+			next = g.next
+		}
+	}
+	return next
+}
