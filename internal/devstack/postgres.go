@@ -36,7 +36,9 @@ type PostgresConfig struct {
 	// temporary directory that goes when the server stops.
 	Dir string
 	// TempDir is where the temporary directory is made. Defaults to the system's
-	// place for them; with NoSync, to a directory in memory that has room.
+	// place for them; with NoSync, to a directory in memory that has room. For
+	// root it should be one that all may write to: otherwise an empty directory
+	// is left in it when this process is killed.
 	TempDir string
 	// Port is the port on 127.0.0.1. Defaults to a free one.
 	Port int
