@@ -107,12 +107,11 @@ type Claim struct {
 	LastHash []byte // its hash
 }
 
-// Event is a decoded record with its place in the log.
+// Event is a decoded record.
 type Event struct {
 	events.Event
-	Hash      [32]byte // content hash
-	Partition Partition
-	Offset    int64
+	Hash   [32]byte // of its content, as [events.Event.ContentHash]
+	Record *Record
 }
 
 // Poison is a record that cannot be applied, with the reason.
@@ -156,12 +155,14 @@ type Store interface {
 	// Claim takes the partitions over: it waits for the transaction that an
 	// earlier owner has open, and every later one of that owner is fenced.
 	Claim(ctx context.Context, owner, cluster string, parts []Partition) (map[Partition]Claim, error)
+	// Positions reads where partitions stand without taking them over.
+	Positions(ctx context.Context, parts []Partition) (map[Partition]Claim, error)
 	// Apply applies a batch in one transaction. It returns [ErrFenced] when
 	// another owner has claimed one of the partitions or the positions differ,
 	// a [DataError] when the batch itself cannot be stored, and an error that
 	// says Temporary() == true when it may pass. Any other error is an
 	// operator's business. Whatever the error, nothing was changed, unless the
-	// connection was lost during commit: then Claims tells.
+	// connection was lost during commit: then Positions tells.
 	Apply(ctx context.Context, b Batch) (Applied, error)
 }
 

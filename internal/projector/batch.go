@@ -1,0 +1,171 @@
+package projector
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/waybill-io/waybill/events"
+)
+
+// decode sorts records into events and poison.
+func decode(g *gathered) Batch {
+	b := Batch{Events: make([]Event, 0, len(g.records))}
+	for i := range g.records {
+		r := &g.records[i]
+		e, err := decodeOne(r)
+		if err != nil {
+			b.Poison = append(b.Poison, poisonOf(r, err))
+			continue
+		}
+		b.Events = append(b.Events, e)
+	}
+	return b
+}
+
+func decodeOne(r *Record) (Event, error) {
+	e, err := events.Decode(r.Message)
+	if err != nil {
+		return Event{}, err
+	}
+	if e.Stream().Topic() != r.Partition.Topic && isOurs(r.Partition.Topic) {
+		return Event{}, &events.Error{Code: events.CodeSchema, Field: "type", Detail: "does not belong on this topic"}
+	}
+	hash, err := e.ContentHash()
+	if err != nil {
+		return Event{}, err
+	}
+	return Event{Event: e, Hash: hash, Record: r}, nil
+}
+
+// isOurs reports a topic by its own name; tests and migrations may use others.
+func isOurs(topic string) bool { return topic == events.OrdersTopic || topic == events.ShipmentsTopic }
+
+func poisonOf(r *Record, err error) Poison {
+	code := cmp.Or(string(events.CodeOf(err)), "undecodable")
+	return Poison{Record: *r, Code: code, Message: err.Error()}
+}
+
+// bisect applies a batch that the store refuses in two halves, each in its own
+// transaction, down to the event that is to blame. That one becomes a dead
+// letter.
+func (w *worker) bisect(ctx context.Context, b Batch, cause error) error {
+	if len(b.Events) == 0 {
+		return cause // the store refuses a dead letter: not the data's fault
+	}
+	if len(b.Events) == 1 {
+		data, _ := errors.AsType[*DataError](cause)
+		e := b.Events[0]
+		b.Poison = append(b.Poison, Poison{Record: *e.Record, Code: "constraint", SQLState: data.SQLState, Message: cause.Error()})
+		b.Events = nil
+		return w.store1(ctx, b)
+	}
+	left, right := b.split()
+	if err := w.store1(ctx, left); err != nil {
+		return err
+	}
+	return w.store1(ctx, right)
+}
+
+// split parts a batch of at least two events by the places of its records.
+func (b *Batch) split() (left, right Batch) {
+	sorted := slices.Clone(b.Events)
+	slices.SortFunc(sorted, func(x, y Event) int { return comparePlace(x.Record, y.Record) })
+	pivot := sorted[len(sorted)/2].Record
+	for _, e := range sorted {
+		if comparePlace(e.Record, pivot) < 0 {
+			left.Events = append(left.Events, e)
+		} else {
+			right.Events = append(right.Events, e)
+		}
+	}
+	for _, p := range b.Poison {
+		if comparePlace(&p.Record, pivot) < 0 {
+			left.Poison = append(left.Poison, p)
+		} else {
+			right.Poison = append(right.Poison, p)
+		}
+	}
+	for _, a := range b.Advances {
+		switch a.Partition.compare(pivot.Partition) {
+		case -1:
+			left.Advances = append(left.Advances, a)
+		case 1:
+			right.Advances = append(right.Advances, a)
+		default:
+			before, after := a, a
+			before.To, after.From = pivot.Offset, pivot.Offset
+			if before.From < before.To {
+				before.LastSeen, before.LastHash = lastBefore(&left, a)
+				left.Advances = append(left.Advances, before)
+			}
+			right.Advances = append(right.Advances, after)
+		}
+	}
+	return left, right
+}
+
+// lastBefore finds the last record that a left half has of a partition, or
+// keeps what was last seen before the batch: nothing of it is known then.
+func lastBefore(left *Batch, a Advance) (int64, []byte) {
+	var last *Record
+	for _, e := range left.Events {
+		if e.Record.Partition == a.Partition && (last == nil || e.Record.Offset > last.Offset) {
+			last = e.Record
+		}
+	}
+	for i := range left.Poison {
+		if r := &left.Poison[i].Record; r.Partition == a.Partition && (last == nil || r.Offset > last.Offset) {
+			last = r
+		}
+	}
+	if last == nil {
+		return -1, nil
+	}
+	return last.Offset, last.Hash()
+}
+
+func comparePlace(a, b *Record) int {
+	return cmp.Or(a.Partition.compare(b.Partition), cmp.Compare(a.Offset, b.Offset))
+}
+
+// The flood rule: this much poison is no accident.
+const (
+	floodShare  = 5   // one in five
+	floodBatch  = 500 // of a partition's records in one batch
+	floodMinute = 1000
+)
+
+// flood counts the poison of a partition within a minute.
+type flood struct {
+	since time.Time
+	count int
+}
+
+var errFlood = errors.New("so many records cannot be applied that their producer or this program is at fault")
+
+// checkFlood stops a partition of which too much is poison.
+func (w *worker) checkFlood(b Batch, now time.Time) error {
+	poison, all := map[Partition]int{}, map[Partition]int{}
+	for i := range b.Poison {
+		poison[b.Poison[i].Partition]++
+		all[b.Poison[i].Partition]++
+	}
+	for i := range b.Events {
+		all[b.Events[i].Record.Partition]++
+	}
+	for part, n := range poison {
+		f := w.poison[part]
+		if f == nil || now.Sub(f.since) > time.Minute {
+			f = &flood{since: now}
+			w.poison[part] = f
+		}
+		f.count += n
+		if all[part] >= floodBatch && n*floodShare > all[part] || f.count > floodMinute {
+			return &HaltError{part, "flood", errFlood}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,234 @@
+package projector
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+)
+
+// worker applies the batches of some partitions.
+type worker struct {
+	*Projector
+	session Session
+	feed    Feed
+	claims  map[Partition]Claim
+	hinted  time.Time
+	poison  map[Partition]*flood
+}
+
+func (p *Projector) newWorker(s Session, claims map[Partition]Claim) *worker {
+	return &worker{Projector: p, session: s, claims: claims, poison: map[Partition]*flood{}}
+}
+
+// run applies batches until ctx ends. An error ends the generation.
+func (w *worker) run(ctx context.Context) error {
+	from := make(map[Partition]int64, len(w.claims))
+	for part, c := range w.claims {
+		from[part] = c.Next
+	}
+	w.feed = w.session.Open(ctx, from)
+	for {
+		g, err := w.gather(ctx)
+		if err != nil {
+			return haltOn(err)
+		}
+		if err := w.apply(ctx, g); err != nil {
+			return err
+		}
+		w.hint(ctx)
+	}
+}
+
+// haltOn stops the partition that a feed cannot read on.
+func haltOn(err error) error {
+	if e, ok := errors.AsType[*OutOfRangeError](err); ok {
+		return &HaltError{e.Partition, "log_gap", err}
+	}
+	if e, ok := errors.AsType[*CorruptError](err); ok {
+		return &HaltError{e.Partition, "corrupt_log", err}
+	}
+	return err
+}
+
+// gathered is the records of one batch.
+type gathered struct {
+	records []Record
+	next    map[Partition]int64
+	bytes   int
+}
+
+// gather waits for records and collects a batch of them.
+func (w *worker) gather(ctx context.Context) (*gathered, error) {
+	g := &gathered{next: map[Partition]int64{}}
+	f, err := w.feed.Next(ctx)
+	if err != nil {
+		return nil, err
+	}
+	wait, cancel := context.WithTimeout(ctx, w.cfg.BatchWait)
+	defer cancel()
+	for {
+		g.add(f)
+		if f.AtEnd || len(g.records) >= w.cfg.BatchEvents || g.bytes >= w.cfg.BatchBytes {
+			return g, nil
+		}
+		f, err = w.feed.Next(wait)
+		if err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+			return g, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (g *gathered) add(f Fetched) {
+	g.records = append(g.records, f.Records...)
+	maps.Copy(g.next, f.Next)
+	for i := range f.Records {
+		g.bytes += len(f.Records[i].Value)
+	}
+}
+
+// apply decodes and applies a batch. Once begun it is finished, even when ctx
+// ends meanwhile.
+func (w *worker) apply(ctx context.Context, g *gathered) error {
+	if len(g.next) == 0 {
+		return nil
+	}
+	start := time.Now()
+	b := decode(g)
+	b.Advances = w.advances(g)
+	if err := w.checkFlood(b, start); err != nil {
+		return err
+	}
+	finish, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(w.cfg.Grace, cancel) })
+	defer stop()
+	if err := w.store1(finish, b); err != nil {
+		return err
+	}
+	w.cfg.Metrics.batch(len(g.records), time.Since(start))
+	return nil
+}
+
+// advances says how far the batch brings each partition that moved.
+func (w *worker) advances(g *gathered) []Advance {
+	parts := slices.SortedFunc(maps.Keys(g.next), Partition.compare)
+	last := map[Partition]*Record{}
+	for i := range g.records {
+		last[g.records[i].Partition] = &g.records[i]
+	}
+	moves := make([]Advance, 0, len(parts))
+	for _, part := range parts {
+		c := w.claims[part]
+		a := Advance{Partition: part, Epoch: c.Epoch, From: c.Next, To: g.next[part], LastSeen: c.LastSeen, LastHash: c.LastHash}
+		if r := last[part]; r != nil {
+			a.LastSeen, a.LastHash = r.Offset, r.Hash()
+		}
+		moves = append(moves, a)
+	}
+	return moves
+}
+
+func (p Partition) compare(o Partition) int {
+	return cmp.Or(cmp.Compare(p.Topic, o.Topic), cmp.Compare(p.ID, o.ID))
+}
+
+// Hash tells a record from another one at the same offset of another log.
+func (r *Record) Hash() []byte {
+	h := sha256.New()
+	h.Write(r.Key)
+	h.Write([]byte{0})
+	h.Write(r.Value)
+	return h.Sum(nil)
+}
+
+// store1 applies one batch, trying again what passes, and parting what the
+// store refuses.
+func (w *worker) store1(ctx context.Context, b Batch) error {
+	first := true
+	err := w.retry(ctx, "apply a batch", func(ctx context.Context) error {
+		if !first {
+			done, err := w.refresh(ctx, &b)
+			if err != nil || done {
+				return err
+			}
+		}
+		first = false
+		applied, err := w.store.Apply(ctx, b)
+		if err == nil {
+			w.cfg.Metrics.applied(b, applied)
+		}
+		return err
+	})
+	if _, refused := errors.AsType[*DataError](err); refused {
+		return w.bisect(ctx, b, err)
+	}
+	if err != nil {
+		return err
+	}
+	w.moved(b)
+	return nil
+}
+
+// moved takes the new positions over.
+func (w *worker) moved(b Batch) {
+	for _, a := range b.Advances {
+		c := w.claims[a.Partition]
+		c.Next, c.LastSeen, c.LastHash = a.To, a.LastSeen, a.LastHash
+		w.claims[a.Partition] = c
+	}
+}
+
+// refresh asks, after a failure, where the partitions stand: whether the commit
+// went through although its answer was lost.
+func (w *worker) refresh(ctx context.Context, b *Batch) (done bool, err error) {
+	parts := make([]Partition, len(b.Advances))
+	for i, a := range b.Advances {
+		parts[i] = a.Partition
+	}
+	now, err := w.store.Positions(ctx, parts)
+	if err != nil {
+		return false, err
+	}
+	before, after := 0, 0
+	for _, a := range b.Advances {
+		c := now[a.Partition]
+		switch {
+		case c.Epoch != a.Epoch:
+			return false, ErrFenced
+		case c.Next == a.To:
+			after++
+		case c.Next == a.From:
+			before++
+		}
+	}
+	switch len(b.Advances) {
+	case after:
+		return true, nil
+	case before:
+		return false, nil
+	}
+	return false, ErrFenced
+}
+
+// hint tells the group how far we are, at most once a second. Nothing depends
+// on it.
+func (w *worker) hint(ctx context.Context) {
+	if time.Since(w.hinted) < time.Second {
+		return
+	}
+	w.hinted = time.Now()
+	next := make(map[Partition]int64, len(w.claims))
+	for part, c := range w.claims {
+		next[part] = c.Next
+	}
+	if err := w.session.Hint(ctx, next); err != nil && ctx.Err() == nil {
+		w.log.Debug("the group does not take the hint", "error", err)
+	}
+}

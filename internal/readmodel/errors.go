@@ -1,0 +1,54 @@
+package readmodel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/waybill-io/waybill/internal/projector"
+)
+
+// passing is an error that another try may not meet again.
+type passing struct{ err error }
+
+func (e *passing) Error() string   { return e.err.Error() }
+func (e *passing) Unwrap() error   { return e.err }
+func (e *passing) Temporary() bool { return true }
+
+// classify sorts what Postgres answers into the projector's families: fenced,
+// data, passing, and the operator's business, which stays as it is.
+func classify(err error) error {
+	if err == nil || errors.Is(err, projector.ErrFenced) {
+		return err
+	}
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	switch {
+	case ok && isData(pg.Code):
+		return &projector.DataError{SQLState: pg.Code, Err: err}
+	case ok && isPassing(pg.Code):
+		return &passing{err}
+	case ok:
+		return fmt.Errorf("postgres (%s): %w", pg.Code, err)
+	case errors.Is(err, context.Canceled):
+		return err
+	}
+	// Everything else is the network or a connection that went away.
+	return &passing{err}
+}
+
+// isData reports SQLSTATEs that one row of a batch is to blame for.
+func isData(code string) bool {
+	return strings.HasPrefix(code, "22") ||
+		slices.Contains([]string{"23502", "23503", "23505", "23514", "54000", "54001"}, code)
+}
+
+// isPassing reports SQLSTATEs that pass: conflicts with other transactions,
+// connections, servers that restart, are full, or are still standbys.
+func isPassing(code string) bool {
+	return strings.HasPrefix(code, "08") || strings.HasPrefix(code, "53") ||
+		slices.Contains([]string{"40001", "40P01", "55P03", "57014", "57P01", "57P02", "57P03", "25006", "25P03", "58030", "XX000"}, code)
+}

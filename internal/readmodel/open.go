@@ -1,0 +1,87 @@
+package readmodel
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Config says where the read model is.
+type Config struct {
+	// URL is a postgres:// URL or a keyword/value string.
+	URL string
+	// Name tells connections apart in pg_stat_activity. Defaults to "waybill".
+	Name string
+	// MaxConns limits the pool. Defaults to 4.
+	MaxConns int32
+	// StatementTimeout ends a statement that hangs. Defaults to 15 s.
+	StatementTimeout time.Duration
+}
+
+func (c Config) withDefaults() Config {
+	if c.Name == "" {
+		c.Name = "waybill"
+	}
+	if c.MaxConns == 0 {
+		c.MaxConns = 4
+	}
+	if c.StatementTimeout == 0 {
+		c.StatementTimeout = 15 * time.Second
+	}
+	return c
+}
+
+// The roles that the migrations make. Whoever logs in must be a member.
+const (
+	projectorRole = "waybill_projector"
+	readerRole    = "waybill_reader"
+)
+
+// open connects a pool whose sessions act as role and read path first.
+func open(ctx context.Context, cfg Config, role, path string) (*pgxpool.Pool, error) {
+	cfg = cfg.withDefaults()
+	pc, err := pgxpool.ParseConfig(cfg.URL)
+	if err != nil {
+		return nil, fmt.Errorf("parse the database URL: %w", err)
+	}
+	pc.MaxConns = cfg.MaxConns
+	params := pc.ConnConfig.RuntimeParams
+	params["application_name"] = cfg.Name
+	params["search_path"] = path
+	params["timezone"] = "UTC"
+	params["statement_timeout"] = millis(cfg.StatementTimeout)
+	params["idle_in_transaction_session_timeout"] = millis(5 * time.Second) // a stopped worker must not hold locks
+	delete(params, "waybill.tenants")
+	pc.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, "SET ROLE "+pgx.Identifier{role}.Sanitize())
+		return err
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, pc)
+	if err != nil {
+		return nil, fmt.Errorf("open the pool: %w", err)
+	}
+	return pool, nil
+}
+
+func millis(d time.Duration) string { return fmt.Sprint(d.Milliseconds()) }
+
+// liveVersion asks which version of the read model is live, and refuses a
+// schema that this program was not made for.
+func liveVersion(ctx context.Context, url string) (int, error) {
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return 0, fmt.Errorf("connect: %w", err)
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	if err := checkSchema(ctx, conn); err != nil {
+		return 0, err
+	}
+	var version int
+	if err := conn.QueryRow(ctx, `SELECT version FROM waybill.read_model`).Scan(&version); err != nil {
+		return 0, fmt.Errorf("read the live version: %w", err)
+	}
+	return version, nil
+}

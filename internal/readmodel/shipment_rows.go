@@ -1,0 +1,266 @@
+package readmodel
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/waybill-io/waybill/events"
+	"github.com/waybill-io/waybill/internal/tracking"
+)
+
+// shipmentState is what the state column keeps: what Apply needs and no SQL
+// user asks for.
+type shipmentState struct {
+	Guard       tracking.Guard      `json:"guard"`
+	Handovers   []tracking.Handover `json:"handovers,omitempty"`
+	Origin      *events.Location    `json:"origin,omitzero"`
+	Destination *events.Location    `json:"destination,omitzero"`
+	Promise     *events.Window      `json:"promise,omitzero"`
+}
+
+// caseCount is what a shipment's row says of its exceptions.
+type caseCount struct{ open, all int }
+
+func (u *unit) lockShipments(ctx context.Context, works []*shipmentWork) error {
+	const lock = `-- name: lock_shipments
+		SELECT s.tenant_id, s.shipment_id
+		  FROM unnest($1::text[], $2::text[]) x(tenant_id, shipment_id)
+		  JOIN shipments s USING (tenant_id, shipment_id)
+		 ORDER BY 1, 2 FOR UPDATE OF s`
+	const insert = `-- name: insert_shipment_placeholders
+		INSERT INTO shipments (tenant_id, shipment_id, known, status, revision, parcel_count, open_exceptions,
+		       exception_count, disputed, gap, damaged, customs_held, state)
+		SELECT x.*, false, 'unknown', 0, 0, 0, 0, false, false, false, false, '{}'
+		  FROM unnest($1::text[], $2::text[]) x(tenant_id, shipment_id) ORDER BY 1, 2
+		ON CONFLICT DO NOTHING`
+	return lockAll(ctx, u.tx, lock, insert, column(works, func(w *shipmentWork) entity { return w.entity }))
+}
+
+// lockAll locks the rows of sorted keys in that order and inserts those that
+// are missing, until all are locked: a row that was missing may have been
+// inserted by another worker meanwhile, and a placeholder deleted.
+func lockAll(ctx context.Context, tx pgx.Tx, lock, insert string, keys []entity) error {
+	for {
+		rows, err := tx.Query(ctx, lock, tenants(keys), ids(keys))
+		if err != nil {
+			return err
+		}
+		locked := make(map[entity]bool, len(keys))
+		var k entity
+		_, err = pgx.ForEachRow(rows, []any{&k.tenant, &k.id}, func() error { locked[k] = true; return nil })
+		if err != nil {
+			return err
+		}
+		missing := slices.DeleteFunc(slices.Clone(keys), func(k entity) bool { return locked[k] })
+		if len(missing) == 0 {
+			return nil
+		}
+		tag, err := tx.Exec(ctx, insert, tenants(missing), ids(missing))
+		if err != nil {
+			return err
+		}
+		if tag.RowsAffected() == int64(len(missing)) {
+			return nil // what we inserted is ours until we commit
+		}
+	}
+}
+
+// readShipments reads the locked rows with their parcels, and the exceptions of
+// those that the batch opens or resolves some of.
+func (u *unit) readShipments(ctx context.Context, works []*shipmentWork) error {
+	keys := column(works, func(w *shipmentWork) entity { return w.entity })
+	if err := u.readShipmentRows(ctx, keys); err != nil {
+		return err
+	}
+	var stored, withCases []entity
+	for _, w := range works {
+		if !w.stored {
+			continue
+		}
+		stored = append(stored, w.entity)
+		if w.touchesExceptions() {
+			withCases = append(withCases, w.entity)
+		}
+	}
+	if len(stored) == 0 {
+		return nil
+	}
+	if err := u.readParcels(ctx, stored); err != nil {
+		return fmt.Errorf("parcels: %w", err)
+	}
+	if len(withCases) == 0 {
+		return nil
+	}
+	return u.readExceptions(ctx, withCases)
+}
+
+func (w *shipmentWork) touchesExceptions() bool {
+	is := func(e *entry) bool {
+		return e.Type() == events.TypeExceptionOpened || e.Type() == events.TypeExceptionResolved
+	}
+	return slices.ContainsFunc(w.own, is) || slices.ContainsFunc(w.scans, func(e scanEntry) bool { return is(e.entry) })
+}
+
+// readShipmentRows reads what Apply may change, and the state. A placeholder
+// that lockShipments inserted has no parcels and stays unread.
+func (u *unit) readShipmentRows(ctx context.Context, keys []entity) error {
+	const query = `-- name: read_shipments
+		SELECT s.tenant_id, s.shipment_id, s.known, s.status, s.status_since, s.revision, s.direction, s.carrier,
+		       s.lat, s.lon, s.position_at, s.first_scan_at, s.last_scan_at, s.last_scan_type, s.last_location,
+		       s.open_exceptions, s.exception_count, s.damaged, s.customs_held, s.state
+		  FROM unnest($1::text[], $2::text[]) x(tenant_id, shipment_id)
+		  JOIN shipments s USING (tenant_id, shipment_id)
+		 WHERE s.parcel_count > 0`
+	rows, err := u.tx.Query(ctx, query, tenants(keys), ids(keys))
+	if err != nil {
+		return err
+	}
+	var k entity
+	var s tracking.Shipment
+	var cases caseCount
+	var carrier, lastType, lastPlace *string
+	var lat, lon *float64
+	var since, position, first, last *time.Time
+	var state []byte
+	_, err = pgx.ForEachRow(rows, []any{&k.tenant, &k.id, &s.Known, &s.Status, &since, &s.Revision, &s.Direction, &carrier,
+		&lat, &lon, &position, &first, &last, &lastType, &lastPlace, &cases.open, &cases.all, &s.Damaged, &s.CustomsHeld, &state}, func() error {
+		w := u.shipments[k]
+		w.stored, w.cases, w.state, w.was = true, cases, s, s.Direction
+		w.state.ID = events.ShipmentID(k.id)
+		w.state.StatusSince, w.state.FirstScanAt, w.state.LastScanAt = instant(since), instant(first), instant(last)
+		w.state.Carrier, w.state.LastScanType = events.SCAC(orZero(carrier)), events.Type(orZero(lastType))
+		w.state.LastLocation = orZero(lastPlace)
+		if lat != nil && lon != nil {
+			w.state.Position = &tracking.Position{Lat: *lat, Lon: *lon, At: instant(position)}
+		}
+		return w.readState(state)
+	})
+	return err
+}
+
+func (w *shipmentWork) readState(doc []byte) error {
+	var st shipmentState
+	if err := json.Unmarshal(doc, &st); err != nil {
+		return fmt.Errorf("read the state of shipment %s: %w", w.id, err)
+	}
+	s := &w.state
+	s.Guard, s.Handovers = st.Guard, st.Handovers
+	s.Origin, s.Destination, s.Promise = st.Origin, st.Destination, st.Promise
+	return nil
+}
+
+func (u *unit) readParcels(ctx context.Context, keys []entity) error {
+	const query = `-- name: read_parcels
+		SELECT p.tenant_id, p.shipment_id, p.parcel_id, p.status, p.status_since, p.first_scan_at, p.last_scan_at,
+		       p.last_scan_type, p.last_location, p.handed_over_at, p.available_at, p.first_attempt_at, p.attempts,
+		       p.delivered_at, p.delivered_on, p.disputed, p.gap
+		  FROM unnest($1::text[], $2::text[]) x(tenant_id, shipment_id)
+		  JOIN parcels p USING (tenant_id, shipment_id)
+		 ORDER BY 1, 2, 3`
+	rows, err := u.tx.Query(ctx, query, tenants(keys), ids(keys))
+	if err != nil {
+		return err
+	}
+	var k entity
+	var p tracking.Parcel
+	var lastType, lastPlace *string
+	var since, first, last, handed, available, attempt, delivered, day *time.Time
+	_, err = pgx.ForEachRow(rows, []any{&k.tenant, &k.id, &p.ID, &p.Status, &since, &first, &last, &lastType, &lastPlace,
+		&handed, &available, &attempt, &p.Attempts, &delivered, &day, &p.Disputed, &p.Gap}, func() error {
+		p.StatusSince, p.FirstScanAt, p.LastScanAt = instant(since), instant(first), instant(last)
+		p.HandedOverAt, p.AvailableAt, p.FirstAttemptAt = instant(handed), instant(available), instant(attempt)
+		p.DeliveredAt, p.DeliveredOn = instant(delivered), instant(day)
+		p.LastScanType, p.LastLocation = events.Type(orZero(lastType)), orZero(lastPlace)
+		w := u.shipments[k]
+		w.state.Parcels = append(w.state.Parcels, p)
+		w.parcels = append(w.parcels, p)
+		return nil
+	})
+	return err
+}
+
+func (u *unit) readExceptions(ctx context.Context, keys []entity) error {
+	const query = `-- name: read_exceptions
+		SELECT e.tenant_id, e.shipment_id, e.exception_id, e.parcel_id, e.status = 'open', e.reason_code, e.party,
+		       e.severity, e.action_required, e.opened_at, e.resolved_at
+		  FROM unnest($1::text[], $2::text[]) x(tenant_id, shipment_id)
+		  JOIN exceptions e USING (tenant_id, shipment_id)
+		 ORDER BY 1, 2, 3`
+	rows, err := u.tx.Query(ctx, query, tenants(keys), ids(keys))
+	if err != nil {
+		return err
+	}
+	var k entity
+	var e tracking.Exception
+	var reason, party, severity *string
+	var opened, resolved *time.Time
+	_, err = pgx.ForEachRow(rows, []any{&k.tenant, &k.id, &e.ID, &e.ParcelID, &e.Open, &reason, &party, &severity, &e.ActionRequired, &opened, &resolved}, func() error {
+		e.ReasonCode, e.Party, e.Severity = orZero(reason), events.Party(orZero(party)), orZero(severity)
+		e.OpenedAt, e.ResolvedAt = instant(opened), instant(resolved)
+		w := u.shipments[k]
+		w.state.Exceptions = append(w.state.Exceptions, e)
+		return nil
+	})
+	return err
+}
+
+// readContents reads what the shipments carry as it is stored, before the batch
+// writes it anew.
+func (u *unit) readContents(ctx context.Context, works []*shipmentWork) error {
+	var keys []entity
+	for _, w := range works {
+		if w.settled = true; w.stored {
+			keys = append(keys, w.entity)
+		}
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	const query = `-- name: read_contents
+		SELECT c.tenant_id, c.shipment_id, c.order_id, c.line_id, c.parcel_id, c.qty, c.shipped, c.delivered, c.returned,
+		       c.lost, c.handed_over_at, c.delivered_at
+		  FROM unnest($1::text[], $2::text[]) x(tenant_id, shipment_id)
+		  JOIN shipment_contents c USING (tenant_id, shipment_id)
+		 ORDER BY 1, 2, 3, 4, 5`
+	rows, err := u.tx.Query(ctx, query, tenants(keys), ids(keys))
+	if err != nil {
+		return err
+	}
+	var k entity
+	var c tracking.Content
+	var handed, delivered *time.Time
+	_, err = pgx.ForEachRow(rows, []any{&k.tenant, &k.id, &c.OrderID, &c.LineID, &c.ParcelID, &c.Qty, &c.Shipped, &c.Delivered, &c.Returned, &c.Lost, &handed, &delivered}, func() error {
+		c.HandedOverAt, c.DeliveredAt = instant(handed), instant(delivered)
+		w := u.shipments[k]
+		w.before = append(w.before, c)
+		return nil
+	})
+	return err
+}
+
+// milestone reports whether a parcel reached, or left, something that its
+// contents follow.
+func (w *shipmentWork) milestone() bool {
+	for i, p := range w.state.Parcels {
+		was := w.parcels[i]
+		if p.HandedOverAt != was.HandedOverAt || p.DeliveredAt != was.DeliveredAt || outcome(p.Status) != outcome(was.Status) {
+			return true
+		}
+	}
+	return false
+}
+
+// outcome is the status as far as contents care.
+func outcome(s tracking.Status) tracking.Status {
+	switch s {
+	case tracking.Unknown, tracking.Lost, tracking.Destroyed, tracking.Returned, tracking.Cancelled:
+		return s
+	default:
+		return ""
+	}
+}

@@ -1,0 +1,47 @@
+package readmodel_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/waybill-io/waybill/events"
+	"github.com/waybill-io/waybill/internal/scenario"
+)
+
+// Whatever the order in which facts arrive, however they are cut into batches
+// and however often they are repeated, the rows are the same.
+func TestRowsAreAFunctionOfTheSet(t *testing.T) {
+	var all []events.Event
+	for i := range 40 {
+		all = append(all, scenario.Order(7, i)...)
+	}
+	want := ""
+	for run := range 4 {
+		t.Run(fmt.Sprint(run), func(t *testing.T) {
+			r := newRig(t)
+			rnd := rand.New(rand.NewPCG(uint64(run), 1))
+			evs := append([]events.Event(nil), all...)
+			if run > 0 {
+				rnd.Shuffle(len(evs), func(i, j int) { evs[i], evs[j] = evs[j], evs[i] })
+				evs = append(evs, evs[:len(evs)/4]...)
+			}
+			for len(evs) > 0 {
+				n := min(len(evs), 1+rnd.IntN(60))
+				r.apply(t, evs[:n])
+				evs = evs[n:]
+			}
+			got := dump(t, r.url)
+			if want == "" {
+				want = got
+				return
+			}
+			if diff := cmp.Diff(strings.Split(want, "\n"), strings.Split(got, "\n")); diff != "" {
+				t.Errorf("rows of run %d differ from run 0 (-want +got):\n%s", run, diff)
+			}
+		})
+	}
+}

@@ -1,0 +1,209 @@
+package readmodel
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/waybill-io/waybill/events"
+	"github.com/waybill-io/waybill/internal/projector"
+	"github.com/waybill-io/waybill/internal/tracking"
+)
+
+// writeTimeline stores the events that the timeline does not have yet and
+// leaves them in u.entries. Of several copies the first in the log stays; one
+// with another content is a dead letter.
+func (u *unit) writeTimeline(ctx context.Context) error {
+	sorted := u.distinct()
+	if len(sorted) == 0 {
+		return nil
+	}
+	stored, err := insertEvents(ctx, u.tx, sorted)
+	if err != nil {
+		return err
+	}
+	if stored < int64(len(sorted)) {
+		if sorted, err = u.dropKnown(ctx, sorted); err != nil {
+			return err
+		}
+	}
+	u.applied.New = len(sorted)
+	slices.SortStableFunc(sorted, func(a, b *entry) int { return int(a.Record.Offset - b.Record.Offset) })
+	u.entries = sorted
+	return nil
+}
+
+// distinct returns the batch's events sorted by identity, the first copy of
+// each.
+func (u *unit) distinct() []*entry {
+	sorted := make([]*entry, len(u.batch.Events))
+	for i := range u.batch.Events {
+		e := &u.batch.Events[i]
+		fact := tracking.NewFact(e.Event, e.Hash)
+		sorted[i] = &entry{Event: e, tenant: e.Tenant, fact: fact, ref: fact.Ref()}
+	}
+	slices.SortStableFunc(sorted, (*entry).compare)
+	kept := sorted[:0]
+	for _, e := range sorted {
+		if n := len(kept); n > 0 && kept[n-1].compare(e) == 0 {
+			u.refuse(e, kept[n-1].Hash)
+			continue
+		}
+		kept = append(kept, e)
+	}
+	return kept
+}
+
+// refuse counts a copy of a stored event, or keeps it as a dead letter when it
+// says something else.
+func (u *unit) refuse(e *entry, stored [32]byte) {
+	if e.Hash == stored {
+		u.applied.Duplicates++
+		return
+	}
+	u.applied.Conflicts++
+	u.poison = append(u.poison, projector.Poison{
+		Record: *e.Record, Code: "id_conflict",
+		Message: fmt.Sprintf("event %s of %s is in the timeline with another content", e.ID, e.Source),
+	})
+}
+
+func insertEvents(ctx context.Context, tx pgx.Tx, entries []*entry) (int64, error) {
+	const query = `-- name: insert_events
+		INSERT INTO events (tenant_id, stream, stream_id, source, event_id, type, class, occurred_at, tz_source,
+		       time_precision, recorded_at, ingested_at, data, content_hash, topic, partition, "offset")
+		SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+		       $8::timestamptz[], $9::text[], $10::text[], $11::timestamptz[], $12::timestamptz[], $13::json[],
+		       $14::bytea[], $15::text[], $16::int[], $17::bigint[])
+		ON CONFLICT DO NOTHING`
+	tag, err := tx.Exec(ctx, query,
+		column(entries, func(e *entry) string { return string(e.tenant) }),
+		column(entries, func(e *entry) string { return string(e.ref.Stream.Kind) }),
+		column(entries, func(e *entry) string { return e.ref.Stream.ID }),
+		column(entries, func(e *entry) string { return string(e.Source) }),
+		column(entries, func(e *entry) string { return string(e.ID) }),
+		column(entries, func(e *entry) string { return string(e.Type()) }),
+		column(entries, func(e *entry) string { return string(e.Class()) }),
+		column(entries, func(e *entry) time.Time { return e.OccurredAt() }),
+		column(entries, func(e *entry) string { return string(e.TZSource()) }),
+		column(entries, func(e *entry) string { return string(e.Precision()) }),
+		column(entries, func(e *entry) time.Time { return e.RecordedAt }),
+		column(entries, func(e *entry) time.Time { return e.IngestedAt }),
+		column(entries, func(e *entry) string { return string(e.Body) }),
+		column(entries, func(e *entry) []byte { return e.Hash[:] }),
+		column(entries, func(e *entry) string { return e.Record.Partition.Topic }),
+		column(entries, func(e *entry) int32 { return e.Record.Partition.ID }),
+		column(entries, func(e *entry) int64 { return e.Record.Offset }))
+	if err != nil {
+		return 0, err
+	}
+	return tag.RowsAffected(), nil
+}
+
+// dropKnown leaves out the entries that were in the timeline before: the stored
+// row then has another place in the log.
+func (u *unit) dropKnown(ctx context.Context, entries []*entry) ([]*entry, error) {
+	const query = `-- name: known_events
+		SELECT x.i, e.content_hash
+		  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[], $8::bigint[])
+		       WITH ORDINALITY x(tenant_id, stream, stream_id, source, event_id, topic, partition, "offset", i)
+		  JOIN events e USING (tenant_id, stream, stream_id, source, event_id)
+		 WHERE (e.topic, e.partition, e."offset") <> (x.topic, x.partition, x."offset")`
+	rows, err := u.tx.Query(ctx, query,
+		column(entries, func(e *entry) string { return string(e.tenant) }),
+		column(entries, func(e *entry) string { return string(e.ref.Stream.Kind) }),
+		column(entries, func(e *entry) string { return e.ref.Stream.ID }),
+		column(entries, func(e *entry) string { return string(e.Source) }),
+		column(entries, func(e *entry) string { return string(e.ID) }),
+		column(entries, func(e *entry) string { return e.Record.Partition.Topic }),
+		column(entries, func(e *entry) int32 { return e.Record.Partition.ID }),
+		column(entries, func(e *entry) int64 { return e.Record.Offset }))
+	if err != nil {
+		return nil, err
+	}
+	known := make(map[int64]bool)
+	var i int64
+	var hash []byte
+	_, err = pgx.ForEachRow(rows, []any{&i, &hash}, func() error {
+		known[i-1] = true
+		u.refuse(entries[i-1], [32]byte(hash))
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look for known events: %w", err)
+	}
+	kept := make([]*entry, 0, len(entries))
+	for i, e := range entries {
+		if !known[int64(i)] {
+			kept = append(kept, e)
+		}
+	}
+	return kept, nil
+}
+
+// history reads all stored facts of some streams of one kind.
+func history(ctx context.Context, tx pgx.Tx, kind events.StreamKind, streams []entity) (map[entity][]*tracking.Fact, error) {
+	const query = `-- name: history
+		SELECT e.tenant_id, e.stream_id, e.source, e.event_id, e.type, e.occurred_at, e.recorded_at, e.ingested_at,
+		       e.data, e.content_hash
+		  FROM unnest($2::text[], $3::text[]) x(tenant_id, stream_id)
+		  JOIN events e ON e.tenant_id = x.tenant_id AND e.stream = $1 AND e.stream_id = x.stream_id`
+	rows, err := tx.Query(ctx, query, string(kind), tenants(streams), ids(streams))
+	if err != nil {
+		return nil, err
+	}
+	facts := make(map[entity][]*tracking.Fact, len(streams))
+	var s events.Stored
+	var tenant, source, id, typ string
+	var body, hash []byte
+	_, err = pgx.ForEachRow(rows, []any{&tenant, &s.Subject, &source, &id, &typ, &s.OccurredAt, &s.RecordedAt, &s.IngestedAt, &body, &hash}, func() error {
+		s.Tenant, s.Source, s.ID, s.Type = events.TenantID(tenant), events.Source(source), events.EventID(id), events.Type(typ)
+		s.Body = slices.Clone(body)
+		e, err := s.Restore()
+		if err != nil {
+			return fmt.Errorf("restore event %s of %s: %w", id, s.Subject, err)
+		}
+		key := entity{s.Tenant, s.Subject}
+		facts[key] = append(facts[key], tracking.NewFact(e, [32]byte(hash)))
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the history of %d streams: %w", len(streams), err)
+	}
+	return facts, nil
+}
+
+func tenants(keys []entity) []string {
+	return column(keys, func(k entity) string { return string(k.tenant) })
+}
+
+func ids(keys []entity) []string { return column(keys, func(k entity) string { return k.id }) }
+
+// markLate notes which entries found newer facts in their stream. It is
+// bookkeeping of arrival and touches only the few that did.
+func (u *unit) markLate(ctx context.Context) error {
+	var late []*entry
+	for _, e := range u.entries {
+		if e.late {
+			late = append(late, e)
+		}
+	}
+	if u.applied.Late = len(late); len(late) == 0 {
+		return nil
+	}
+	const query = `-- name: mark_late
+		UPDATE events e SET arrived_late = true
+		  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) x(tenant_id, stream, stream_id, source, event_id)
+		 WHERE e.tenant_id = x.tenant_id AND e.stream = x.stream AND e.stream_id = x.stream_id
+		   AND e.source = x.source AND e.event_id = x.event_id`
+	_, err := u.tx.Exec(ctx, query,
+		column(late, func(e *entry) string { return string(e.tenant) }),
+		column(late, func(e *entry) string { return string(e.ref.Stream.Kind) }),
+		column(late, func(e *entry) string { return e.ref.Stream.ID }),
+		column(late, func(e *entry) string { return string(e.Source) }),
+		column(late, func(e *entry) string { return string(e.ID) }))
+	return err
+}

@@ -1,0 +1,117 @@
+package readmodel
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/waybill-io/waybill/events"
+	"github.com/waybill-io/waybill/internal/projector"
+	"github.com/waybill-io/waybill/internal/tracking"
+)
+
+// entity names an order or a shipment.
+type entity struct {
+	tenant events.TenantID
+	id     string
+}
+
+func (e entity) compare(o entity) int {
+	return cmp.Or(cmp.Compare(e.tenant, o.tenant), cmp.Compare(e.id, o.id))
+}
+
+// entry is a timeline entry of the batch.
+type entry struct {
+	*projector.Event
+	tenant events.TenantID
+	fact   *tracking.Fact
+	ref    tracking.Ref
+	late   bool
+}
+
+func (e *entry) compare(o *entry) int {
+	return cmp.Or(
+		cmp.Compare(e.tenant, o.tenant), cmp.Compare(e.ref.Stream.Kind, o.ref.Stream.Kind),
+		cmp.Compare(e.ref.Stream.ID, o.ref.Stream.ID), cmp.Compare(e.ref.Source, o.ref.Source), cmp.Compare(e.ref.ID, o.ref.ID),
+	)
+}
+
+// unit is the work of one transaction. Its steps run in the order in which run
+// names them, which is the order of locks everywhere.
+type unit struct {
+	tx         pgx.Tx
+	projection string
+	batch      projector.Batch
+	applied    projector.Applied
+
+	entries   []*entry // new to the timeline, in the order they were read
+	poison    []projector.Poison
+	numbers   map[number]*numberWork
+	shipments map[entity]*shipmentWork
+	orders    map[entity]*orderWork
+	marks     markWork
+	changes   changeWork
+}
+
+func newUnit(projection string, b projector.Batch) *unit {
+	return &unit{
+		projection: projection, batch: b, poison: slices.Clone(b.Poison),
+		numbers:   map[number]*numberWork{},
+		shipments: map[entity]*shipmentWork{}, orders: map[entity]*orderWork{},
+		marks:   newMarkWork(),
+		changes: changeWork{},
+	}
+}
+
+func (u *unit) run(ctx context.Context) error {
+	steps := []struct {
+		name string
+		do   func(context.Context) error
+	}{
+		{"move the positions", u.fence},
+		{"write the timeline", u.writeTimeline},
+		{"keep dead letters", u.writeDeadLetters},
+		{"resolve numbers", u.resolveNumbers},
+		{"fold shipments", u.foldShipments},
+		{"fold orders", u.foldOrders},
+		{"write marks", u.writeMarks},
+		{"write the change feed", u.writeChanges},
+	}
+	for _, step := range steps {
+		if err := step.do(ctx); err != nil {
+			return fmt.Errorf("%s: %w", step.name, err)
+		}
+	}
+	return nil
+}
+
+// fence moves the positions forward, or refuses the batch when one of them is
+// not where the batch begins or belongs to somebody else by now.
+func (u *unit) fence(ctx context.Context) error {
+	const query = `-- name: fence
+		UPDATE projection_offsets o
+		   SET next_offset = x.nxt, last_offset = x.last_offset, last_hash = x.last_hash
+		  FROM unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bytea[])
+		       x(topic, part, epoch, frm, nxt, last_offset, last_hash)
+		 WHERE o.projection = $1 AND o.topic = x.topic AND o.partition = x.part
+		   AND o.epoch = x.epoch AND o.next_offset = x.frm`
+	moves := u.batch.Advances
+	tag, err := u.tx.Exec(ctx, query, u.projection,
+		column(moves, func(a projector.Advance) string { return a.Partition.Topic }),
+		column(moves, func(a projector.Advance) int32 { return a.Partition.ID }),
+		column(moves, func(a projector.Advance) int64 { return a.Epoch }),
+		column(moves, func(a projector.Advance) int64 { return a.From }),
+		column(moves, func(a projector.Advance) int64 { return a.To }),
+		column(moves, func(a projector.Advance) int64 { return a.LastSeen }),
+		column(moves, func(a projector.Advance) []byte { return a.LastHash }))
+	if err != nil {
+		return err
+	}
+	if tag.RowsAffected() != int64(len(moves)) {
+		return projector.ErrFenced
+	}
+	return nil
+}

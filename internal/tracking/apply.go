@@ -1,0 +1,58 @@
+package tracking
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/waybill-io/waybill/events"
+)
+
+// Apply takes one more fact of the shipment's own stream into account, which
+// must not be stored yet. It returns false, and changes nothing, where only a
+// fold of all facts can tell what the fact means: one that does not sort after
+// all others, that may be a copy, that names a new parcel or the contents, that
+// is retracted, or that is an estimate.
+//
+// Apply does not derive the contents anew: call [Shipment.Settle] after the
+// last of several facts.
+func (s *Shipment) Apply(f *Fact) (Mark, bool) {
+	if !s.mayApply(f) {
+		return Mark{}, false
+	}
+	s.Revision++
+	return s.apply(Scan{Fact: f, Parcel: spokenOf(f)}), true
+}
+
+func (s *Shipment) apply(it Scan) Mark {
+	mark := Mark{Anomalies: s.step(it)}
+	slices.Sort(mark.Anomalies)
+	mark.Anomalies = slices.Compact(mark.Anomalies)
+	s.Guard.Newest = it.Key
+	return mark
+}
+
+// Settle derives what became of the contents from the parcels.
+func (s *Shipment) Settle() { s.settle() }
+
+func (s *Shipment) mayApply(f *Fact) bool {
+	if len(s.Parcels) == 0 || f.Class() != events.Actual || f.skewed() || !s.Guard.after(f.Key) {
+		return false
+	}
+	switch f.Type() {
+	case events.TypeShipmentCreated, events.TypeTrackingAssigned, events.TypeRetracted:
+		return false
+	}
+	if d, ok := f.Data.(*events.Delivered); ok && len(d.Contents) > 0 {
+		return false
+	}
+	if id := spokenOf(f); id != "" && s.parcel(id) == nil && f.Stream().Kind == events.ShipmentStream {
+		return false
+	}
+	return !slices.Contains(s.Guard.Pending, twin(f))
+}
+
+// after reports whether a key lies after all facts so far, and not beside the
+// newest: a copy of it would lie there.
+func (g *Guard) after(k Key) bool {
+	return cmp.Or(cmp.Compare(k.When, g.Newest.When), cmp.Compare(k.Rank, g.Newest.Rank)) > 0
+}
