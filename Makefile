@@ -10,7 +10,7 @@ GOLANGCI := go tool -modfile=tools/go.mod golangci-lint
 DEMO ?= --simulate 20
 # What `make test` and `make test-kafka` run; narrow them while you work on one part.
 PACKAGES ?= ./...
-KAFKA_PACKAGES ?= ./internal/topic/... ./internal/projector/... ./internal/e2e/...
+KAFKA_PACKAGES ?= ./scripts/kafka/... ./internal/topic/... ./internal/projector/... ./internal/e2e/...
 # Flags for the benchmarks, as in BENCH="--events 100000".
 BENCH ?=
 
@@ -35,16 +35,8 @@ test: test-web test-go ## All tests, the dashboard's first
 test-go:
 	go test -race -shuffle=on $(PACKAGES)
 
-# Node is needed for nothing but the dashboard's source, so a machine without it may
-# pass; a CI machine may not.
 test-web:
-	@if command -v node >/dev/null && command -v npm >/dev/null; then \
-		$(MAKE) --no-print-directory web/node_modules/.package-lock.json && npm --prefix web test; \
-	elif [[ $${CI:-} == true ]]; then \
-		echo "web: Node.js is not installed, and CI must run the dashboard's unit tests" >&2; exit 1; \
-	else \
-		echo "web: Node.js is not installed: the dashboard's unit tests are skipped"; \
-	fi
+	@scripts/test-web.sh
 
 test-kafka: ## Integration tests on three nodes of real Apache Kafka (needs Java 17 and Maven)
 	@go list $(KAFKA_PACKAGES) >/dev/null

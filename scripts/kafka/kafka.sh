@@ -290,8 +290,9 @@ down() {
 
 # kill_node ends node $1 with force and returns when it is gone.
 kill_node() {
-	local pid
+	local pid deadline=$((SECONDS + stop_seconds))
 	while pid=$(node_pid "$1"); do
+		((SECONDS <= deadline)) || die "node $1 (process $pid) does not end"
 		kill -KILL "$pid" 2>/dev/null || true
 		sleep 0.05
 	done
