@@ -80,3 +80,14 @@ func undecodable(err error) bool {
 		return true
 	}
 }
+
+// temporary reports that trying again may bring another answer: the broker says
+// so, or there was none.
+func temporary(err error) bool {
+	var code kafka.Error
+	if errors.As(err, &code) {
+		return code.Temporary()
+	}
+	var wire net.Error
+	return cutOff(err) || errors.As(err, &wire) || errors.Is(err, context.DeadlineExceeded)
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -48,8 +49,21 @@ func rigOn(t testing.TB, brokers []string, partitions int32) *rig {
 			Orders:    stacktest.Topic(t, brokers, partitions),
 			Shipments: stacktest.Topic(t, brokers, partitions),
 		},
-		group: "waybill.test." + strings.ToLower(rand.Text()[:13]),
+		group: freshName(),
 	}
+}
+
+func freshName() string { return "waybill.test." + strings.ToLower(rand.Text()[:13]) }
+
+// closedPort is an address where nobody listens.
+func closedPort(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
 }
 
 // publisher returns one that is closed when the test ends.

@@ -70,9 +70,12 @@ func (w *walk) begin(offset int64) {
 	}
 }
 
-// control reads a marker; an abort ends its producer's transaction.
+// control reads a marker; an abort ends its producer's transaction, which is
+// entered first: an answer may begin at the marker, and what is not entered now
+// would be entered with the producer's next transaction.
 func (w *walk) control(b *protocol.ControlBatch) error {
 	const abort = 0
+	w.begin(b.BaseOffset)
 	w.past(b.BaseOffset)
 	for {
 		r, err := b.ReadRecord()
