@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // A cluster is a Postgres data directory with its surroundings: the home that
@@ -152,7 +153,9 @@ func (c *cluster) initdb(ctx context.Context, dir string, noSync bool) error {
 	return errs
 }
 
-// run runs one of the programs to its end, as the owner, holding the lock.
+// run runs one of the programs to its end, as the owner, holding the lock. When
+// ctx ends, the program is asked to clean up and end: to kill one would leave
+// its shared memory behind.
 func (c *cluster) run(ctx context.Context, stdin, program string, args ...string) ([]byte, error) {
 	cmd := c.owner.command(c.programs.path(program), args...)
 	cmd.ExtraFiles = []*os.File{c.home.mark}
@@ -162,7 +165,7 @@ func (c *cluster) run(ctx context.Context, stdin, program string, args ...string
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	stop := context.AfterFunc(ctx, func() { killSession(cmd.Process.Pid) })
+	stop := context.AfterFunc(ctx, func() { _ = cmd.Process.Signal(syscall.SIGTERM) })
 	defer stop()
 	err := cmd.Wait()
 	if ctx.Err() != nil {

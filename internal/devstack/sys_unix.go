@@ -27,10 +27,6 @@ func attributes(o owner) *syscall.SysProcAttr {
 	return attr
 }
 
-// killSession kills a process that was started with [attributes], and those
-// that it has started.
-func killSession(leader int) { _ = syscall.Kill(-leader, syscall.SIGKILL) }
-
 // belongsTo reports whether the file has that owner.
 func belongsTo(info fs.FileInfo, o owner) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)
