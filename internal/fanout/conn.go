@@ -90,6 +90,16 @@ func (c *Conn) ID() string { return c.id }
 // it is the same and no position is given: then nothing happens. What is refused
 // here is for the caller to tell the client, with Refuse.
 func (c *Conn) Subscribe(r Request) *Error {
+	problem := c.subscribe(r)
+	outcome := "accepted"
+	if problem != nil {
+		outcome = string(problem.Code)
+	}
+	c.hub.cfg.Meter.Count(CountSubscribes, outcome, 1)
+	return problem
+}
+
+func (c *Conn) subscribe(r Request) *Error {
 	s, problem := c.prepare(r)
 	if problem != nil {
 		return problem

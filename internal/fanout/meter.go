@@ -5,16 +5,16 @@ type Counter string
 
 // The counters; the label that each has stands behind it.
 const (
-	CountFrames        Counter = "frames_sent"   // type
-	CountBytes         Counter = "bytes_sent"    // none
-	CountConflated     Counter = "conflated"     // none
-	CountResets        Counter = "resets"        // code
-	CountResumes       Counter = "resumes"       // outcome: accepted, history, epoch, authz, filter
-	CountSnapshots     Counter = "snapshots"     // none
-	CountSnapshotRows  Counter = "snapshot_rows" // none
-	CountSlow          Counter = "slow"          // action: drop, close
-	CountTickFailures  Counter = "tick_failures" // none
-	CountSubscriptions Counter = "subscribes"    // outcome: accepted or the code of the error
+	CountFrames       Counter = "frames_sent"   // type
+	CountBytes        Counter = "bytes_sent"    // none
+	CountConflated    Counter = "conflated"     // none
+	CountResets       Counter = "resets"        // code
+	CountResumes      Counter = "resumes"       // outcome: accepted, history, epoch, authz, filter
+	CountSnapshots    Counter = "snapshots"     // none
+	CountSnapshotRows Counter = "snapshot_rows" // none
+	CountSlow         Counter = "slow"          // action: drop, close
+	CountTickFailures Counter = "tick_failures" // none
+	CountSubscribes   Counter = "subscribes"    // outcome: accepted or the code of the error
 )
 
 // Timing names something whose duration the hub measures.

@@ -1,0 +1,64 @@
+package gateway
+
+import (
+	"cmp"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/waybill-io/waybill/internal/auth"
+)
+
+// Subprotocol is the one that a client must offer.
+const Subprotocol = "track.v1.json"
+
+// Verifier reads tokens. Its error is one that auth.Reason explains.
+type Verifier interface {
+	Verify(token string) (auth.Principal, error)
+}
+
+// Config sets up a Gateway. Every zero field has a default.
+type Config struct {
+	// Origins are those that may connect besides the gateway's own, such as
+	// "https://app.example.com". Defaults to none.
+	Origins []string
+	// Connections is how many there may be at a time. Defaults to 10,000.
+	Connections int
+	// HelloTimeout is how long a client may take to say hello. Defaults to 5 s.
+	HelloTimeout time.Duration
+	// MessageTimeout is how long a message may take once it has begun. Defaults
+	// to 10 s.
+	MessageTimeout time.Duration
+	// MessageBytes is how large a message of a client may be. Defaults to 16 KiB.
+	MessageBytes int64
+	// Commands is how many a client may send per second. Defaults to 20.
+	Commands int
+	// Errors is how many a client may make. Defaults to 10.
+	Errors int
+	// DrainWindow is how long closing all connections may be spread at most when
+	// Run ends. Defaults to 10 s.
+	DrainWindow time.Duration
+	// CloseWait is how long a client may take to answer a close frame. Defaults
+	// to 2 s.
+	CloseWait time.Duration
+	// Registerer takes the metrics. Defaults to none.
+	Registerer prometheus.Registerer
+	// Log defaults to nothing.
+	Log *slog.Logger
+}
+
+func (c Config) withDefaults() Config {
+	c.Connections = cmp.Or(c.Connections, 10_000)
+	c.HelloTimeout = cmp.Or(c.HelloTimeout, 5*time.Second)
+	c.MessageTimeout = cmp.Or(c.MessageTimeout, 10*time.Second)
+	c.MessageBytes = cmp.Or(c.MessageBytes, 16<<10)
+	c.Commands = cmp.Or(c.Commands, 20)
+	c.Errors = cmp.Or(c.Errors, 10)
+	c.DrainWindow = cmp.Or(c.DrainWindow, 10*time.Second)
+	c.CloseWait = cmp.Or(c.CloseWait, 2*time.Second)
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c
+}

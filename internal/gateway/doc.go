@@ -1,0 +1,33 @@
+// Package gateway puts live updates on sockets.
+//
+// [Gateway] is the HTTP handler of /v1/live: it checks the handshake, reads the
+// hello with its token, and hands the client to package fanout, whose frames it
+// writes and whose commands it reads. [Page] serves the dashboard and [DevToken]
+// hands out tokens on a developer's machine.
+//
+// # Promises
+//
+//   - Handshake. A foreign Origin, a token in the URL, a client without the
+//     subprotocol track.v1.json and a connection above the limit are refused
+//     before a socket exists.
+//   - Tenants. What a client sees is decided by the token in its first message,
+//     and by nothing else it sends.
+//   - Limits. A message has at most 16 KB, arrives within 10 s of its first frame
+//     and is text in UTF-8; commands are limited per second; ten errors end the
+//     connection.
+//   - Close codes. Every connection that we end is closed with a code of the one
+//     table, which is in package fanout.
+//   - Shutdown. When its context ends, Run takes no new connection, tells all
+//     clients when to come back, closes them spread over a bounded time, and
+//     returns nil when the last handler is done.
+//
+// # Concurrency
+//
+// A connection has the goroutine of its HTTP handler, which reads, and those of
+// its fanout.Conn. Run uses its caller's goroutine.
+//
+// # Not here
+//
+// Which rows go to whom, in which order, and what happens when a client is slow:
+// package fanout. Flags, ports and signals: the commands.
+package gateway

@@ -1,0 +1,145 @@
+package gateway
+
+import (
+	"context"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/waybill-io/waybill/internal/fanout"
+)
+
+// Gateway is the handler of the live socket.
+type Gateway struct {
+	hub      *fanout.Hub
+	verifier Verifier
+	cfg      Config
+	meter    *Meter
+	work     sync.WaitGroup // one per session; grows under mu and only while not draining
+
+	mu       sync.Mutex
+	sessions map[*session]struct{}
+	draining bool
+}
+
+// New returns a gateway to hub. The meter is the one that the hub was made with;
+// nil for none.
+func New(hub *fanout.Hub, verifier Verifier, meter *Meter, cfg Config) *Gateway {
+	g := &Gateway{
+		hub: hub, verifier: verifier, cfg: cfg.withDefaults(), meter: meter,
+		sessions: make(map[*session]struct{}),
+	}
+	if g.meter == nil {
+		g.meter = NewMeter(nil)
+	}
+	g.meter.watch(hub)
+	return g
+}
+
+// ServeHTTP upgrades a request and serves its socket until that is closed.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s := newSession(g, r)
+	if !g.enter(s) {
+		w.Header().Set("Retry-After", "5")
+		problem(w, http.StatusServiceUnavailable, "overloaded", "no more connections at the moment")
+		return
+	}
+	defer g.exit(s)
+	if p := g.inspect(r); p != nil {
+		p.write(w)
+		return
+	}
+	up := &upgrade{ResponseWriter: w}
+	ws, err := websocket.Accept(up, r, &websocket.AcceptOptions{
+		Subprotocols:       []string{Subprotocol},
+		InsecureSkipVerify: true, // inspect has looked at the Origin, more strictly
+		OnPingReceived:     s.pinged,
+		OnPongReceived:     s.ponged,
+	})
+	if err != nil {
+		return // Accept has answered
+	}
+	ws.SetReadLimit(g.cfg.MessageBytes)
+	s.serve(newSocket(ws, up.conn, g.cfg.CloseWait, g.meter))
+}
+
+// enter counts a session in, unless there are too many or we are leaving.
+func (g *Gateway) enter(s *session) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.draining || len(g.sessions) >= g.cfg.Connections {
+		return false
+	}
+	g.sessions[s] = struct{}{}
+	g.work.Add(1)
+	return true
+}
+
+func (g *Gateway) exit(s *session) {
+	g.mu.Lock()
+	delete(g.sessions, s)
+	g.mu.Unlock()
+	g.work.Done()
+}
+
+// Run waits until ctx ends and then says goodbye to all clients: it returns nil
+// when the last one is gone, after the drain window and a little at most.
+func (g *Gateway) Run(ctx context.Context) error {
+	<-ctx.Done()
+	sessions := g.close()
+	g.cfg.Log.Info("gateway drains", "connections", len(sessions))
+	g.farewell(sessions)
+	gone := make(chan struct{})
+	go func() {
+		g.work.Wait()
+		close(gone)
+	}()
+	timer := time.NewTimer(g.cfg.CloseWait + time.Second)
+	defer timer.Stop()
+	select {
+	case <-gone:
+		return nil
+	case <-timer.C:
+	}
+	for _, s := range sessions {
+		s.abort()
+	}
+	<-gone
+	return nil
+}
+
+// close lets no new session in and returns those that there are, in any order.
+func (g *Gateway) close() []*session {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.draining = true
+	sessions := make([]*session, 0, len(g.sessions))
+	for s := range g.sessions {
+		sessions = append(sessions, s)
+	}
+	return sessions
+}
+
+// mostApart is how far apart two closes are at most, so that few connections do
+// not take the whole window.
+const mostApart = 20 * time.Millisecond
+
+// farewell tells every client when to come back, each at another time, and
+// closes one after the other.
+func (g *Gateway) farewell(sessions []*session) {
+	if len(sessions) == 0 {
+		return
+	}
+	apart := min(g.cfg.DrainWindow/time.Duration(len(sessions)), mostApart)
+	for i, s := range sessions {
+		slot := apart * time.Duration(i)
+		s.goaway(slot + rand.N(g.cfg.DrainWindow))
+	}
+	for _, s := range sessions {
+		s.close(fanout.CloseDrain)
+		time.Sleep(apart)
+	}
+}

@@ -1,0 +1,153 @@
+package gateway
+
+import (
+	"bufio"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+)
+
+// refusal is an answer instead of a socket.
+type refusal struct {
+	status int
+	code   string
+	detail string
+}
+
+func (p *refusal) write(w http.ResponseWriter) {
+	if p.status == http.StatusMethodNotAllowed {
+		w.Header().Set("Allow", http.MethodGet)
+	}
+	problem(w, p.status, p.code, p.detail)
+}
+
+// problem answers with a problem document.
+func problem(w http.ResponseWriter, status int, code, detail string) {
+	body, err := json.Marshal(struct {
+		Type   string `json:"type"`
+		Title  string `json:"title"`
+		Status int    `json:"status"`
+		Code   string `json:"code"`
+		Detail string `json:"detail"`
+	}{"about:blank", http.StatusText(status), status, code, detail})
+	if err != nil {
+		status, body = http.StatusInternalServerError, nil
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/problem+json")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // the client is gone if this fails
+}
+
+// inspect looks at a handshake before the library does; nil lets it pass.
+func (g *Gateway) inspect(r *http.Request) *refusal {
+	switch {
+	case r.Method != http.MethodGet:
+		return &refusal{http.StatusMethodNotAllowed, "method_not_allowed", "a socket is opened with GET"}
+	case tokenInQuery(r.URL):
+		return &refusal{http.StatusBadRequest, "token_in_url", "the token belongs in the hello message, not in the URL"}
+	case !originAllowed(r, g.cfg.Origins):
+		g.meter.origins.Inc()
+		return &refusal{http.StatusForbidden, "origin", "this origin may not connect"}
+	case r.Header.Get("Upgrade") != "" && !offers(r, Subprotocol):
+		return &refusal{http.StatusBadRequest, "subprotocol", "the subprotocol " + Subprotocol + " is required"}
+	}
+	return nil
+}
+
+// tokenInQuery reports whether a URL carries what must not stand in logs.
+func tokenInQuery(u *url.URL) bool {
+	q := u.Query()
+	for name := range q {
+		switch strings.ToLower(name) {
+		case "token", "access_token", "auth", "authorization", "jwt", "ticket":
+			return true
+		}
+	}
+	return false
+}
+
+// originAllowed accepts no Origin (no browser sent it, and the token comes in the
+// hello), our own, and those on the list. Scheme, host and port must be equal.
+func originAllowed(r *http.Request, list []string) bool {
+	values := r.Header.Values("Origin")
+	if len(values) == 0 {
+		return true
+	}
+	if len(values) > 1 {
+		return false
+	}
+	origin, ok := parseOrigin(values[0])
+	if !ok {
+		return false
+	}
+	if own, ok := parseOrigin(scheme(r) + "://" + r.Host); ok && origin == own {
+		return true
+	}
+	for _, text := range list {
+		if allowed, ok := parseOrigin(text); ok && origin == allowed {
+			return true
+		}
+	}
+	return false
+}
+
+func scheme(r *http.Request) string {
+	if r.TLS != nil {
+		return "https"
+	}
+	return "http"
+}
+
+// parseOrigin brings an origin into the one spelling that compares.
+func parseOrigin(text string) (string, bool) {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" {
+		return "", false
+	}
+	port := u.Port()
+	switch {
+	case port != "":
+	case u.Scheme == "http":
+		port = "80"
+	case u.Scheme == "https":
+		port = "443"
+	default:
+		return "", false
+	}
+	return u.Scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port), true
+}
+
+// offers reports whether the client knows a subprotocol.
+func offers(r *http.Request, name string) bool {
+	for _, line := range r.Header.Values("Sec-WebSocket-Protocol") {
+		for offered := range strings.SplitSeq(line, ",") {
+			if strings.TrimSpace(offered) == name {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// upgrade keeps hold of the connection that the library takes over, and makes it
+// buffer little: what the kernel holds cannot be replaced by newer rows.
+type upgrade struct {
+	http.ResponseWriter
+	conn net.Conn
+}
+
+// Hijack implements [http.Hijacker].
+func (u *upgrade) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(u.ResponseWriter).Hijack()
+	if err == nil {
+		u.conn = conn
+		tune(conn)
+	}
+	return conn, rw, err
+}

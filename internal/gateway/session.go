@@ -1,0 +1,199 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/coder/websocket"
+
+	"github.com/waybill-io/waybill/events"
+	"github.com/waybill-io/waybill/internal/auth"
+	"github.com/waybill-io/waybill/internal/fanout"
+)
+
+// session is one client from its handshake to its end.
+type session struct {
+	gateway *Gateway
+	log     *slog.Logger
+	budget  *budget
+	errors  int // that the client made; of the reading goroutine
+
+	mu     sync.Mutex
+	socket *socket      // nil before the handshake is done
+	conn   *fanout.Conn // nil before the hello was accepted
+}
+
+func newSession(g *Gateway, r *http.Request) *session {
+	return &session{gateway: g, log: g.cfg.Log.With("remote", r.RemoteAddr), budget: newBudget(g.cfg.Commands)}
+}
+
+// serve reads until the connection ends, whoever ended it.
+func (s *session) serve(sock *socket) {
+	s.mu.Lock()
+	s.socket = sock
+	s.mu.Unlock()
+	code := s.greet()
+	if code == 0 {
+		code = s.read()
+	}
+	s.close(code)
+	if conn := s.live(); conn != nil {
+		conn.Wait()
+	}
+	sock.Close(code) // waits for whoever closed it first
+}
+
+// greet reads the hello. It returns 0 or the code to close with.
+func (s *session) greet() fanout.CloseCode {
+	timer := time.AfterFunc(s.gateway.cfg.HelloTimeout, func() { s.socket.Close(fanout.CloseHelloTimeout) })
+	text, code := s.message()
+	if !timer.Stop() || code != 0 {
+		return code
+	}
+	first, rest, _ := bytes.Cut(text, []byte("\n"))
+	h, problem := decodeHello(first)
+	switch {
+	case problem != nil:
+		return fanout.CloseBadProtocol
+	case h.V != 1:
+		return fanout.CloseVersion
+	}
+	if code := s.admit(h); code != 0 {
+		return code
+	}
+	for _, sub := range h.Subs {
+		if code := s.answer(sub.SID, s.start(sub)); code != 0 {
+			return code
+		}
+	}
+	if len(rest) > 0 {
+		return s.commands(rest)
+	}
+	return 0
+}
+
+// admit connects whom the token names.
+func (s *session) admit(h *hello) fanout.CloseCode {
+	p, err := s.gateway.verifier.Verify(h.Token)
+	if err != nil {
+		s.gateway.meter.auth.WithLabelValues(auth.Reason(err)).Inc()
+		s.log.Info("token refused", "reason", auth.Reason(err))
+		return fanout.CloseUnauthenticated
+	}
+	peer := peerOf(p)
+	if !peer.MayRead() {
+		return fanout.CloseForbidden
+	}
+	conn, err := s.gateway.hub.Connect(s.socket, peer)
+	if err != nil {
+		return fanout.CloseTooMany
+	}
+	s.mu.Lock()
+	s.conn = conn
+	s.mu.Unlock()
+	return 0
+}
+
+func peerOf(p auth.Principal) fanout.Peer {
+	return fanout.Peer{Subject: p.Subject, Tenant: events.TenantID(p.Tenant), Scope: p.Scope, Expires: p.Expires}
+}
+
+// read takes in messages until one ends the connection.
+func (s *session) read() fanout.CloseCode {
+	for {
+		text, code := s.message()
+		if code != 0 {
+			return code
+		}
+		s.live().Heard()
+		if code := s.commands(text); code != 0 {
+			return code
+		}
+	}
+}
+
+// message reads one message, or says why there is none.
+func (s *session) message() ([]byte, fanout.CloseCode) {
+	ctx := context.Background() // a context that ends would break the connection without a code
+	kind, r, err := s.socket.ws.Reader(ctx)
+	if err != nil {
+		return nil, causeOf(err)
+	}
+	if kind != websocket.MessageText {
+		return nil, fanout.CloseUnsupported
+	}
+	timer := time.AfterFunc(s.gateway.cfg.MessageTimeout, s.socket.abort)
+	text, err := io.ReadAll(r)
+	timer.Stop()
+	switch {
+	case err != nil:
+		return nil, causeOf(err)
+	case !utf8.Valid(text):
+		return nil, fanout.CloseInvalid
+	}
+	return text, 0
+}
+
+func isEOF(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// live is the connection that the hello opened; nil before.
+func (s *session) live() *fanout.Conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.conn
+}
+
+// close ends the session with a code; only the first one counts. It may return
+// before the socket is closed.
+func (s *session) close(code fanout.CloseCode) {
+	s.mu.Lock()
+	sock, conn := s.socket, s.conn
+	s.mu.Unlock()
+	switch {
+	case conn != nil:
+		conn.Close(code)
+	case sock != nil:
+		go sock.Close(code)
+	}
+}
+
+// goaway tells the client when to come back.
+func (s *session) goaway(after time.Duration) {
+	if conn := s.live(); conn != nil {
+		conn.Goaway("deploy", after)
+	}
+}
+
+// abort ends the session without a word.
+func (s *session) abort() {
+	s.mu.Lock()
+	sock := s.socket
+	s.mu.Unlock()
+	if sock != nil {
+		sock.abort()
+	}
+}
+
+// pinged decides whether a ping of the client is answered.
+func (s *session) pinged(context.Context, []byte) bool {
+	if conn := s.live(); conn != nil {
+		conn.Heard()
+	}
+	ok, enough := s.budget.take(time.Now())
+	if enough {
+		s.close(fanout.CloseOverloaded)
+	}
+	return ok
+}
+
+// ponged counts pongs, which nobody may flood us with either.
+func (s *session) ponged(ctx context.Context, payload []byte) { s.pinged(ctx, payload) }

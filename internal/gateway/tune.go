@@ -1,0 +1,26 @@
+package gateway
+
+import "net"
+
+const (
+	sendBuffer = 64 << 10
+	notSent    = 16 << 10
+)
+
+// tune limits what the kernel buffers for a connection. A limit that cannot be
+// set costs memory and freshness of slow clients, no correctness.
+func tune(conn net.Conn) {
+	if inner, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		conn = inner.NetConn() // below TLS
+	}
+	tcp, ok := conn.(*net.TCPConn)
+	if !ok {
+		return
+	}
+	_ = tcp.SetWriteBuffer(sendBuffer)
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Control(limitNotSent)
+}
