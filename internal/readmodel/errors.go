@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 
@@ -51,4 +52,18 @@ func isData(code string) bool {
 func isPassing(code string) bool {
 	return strings.HasPrefix(code, "08") || strings.HasPrefix(code, "53") ||
 		slices.Contains([]string{"40001", "40P01", "55P03", "57014", "57P01", "57P02", "57P03", "25006", "25P03", "58030", "XX000"}, code)
+}
+
+// Unreachable reports an error that comes of a server that does not answer, or
+// not yet.
+func Unreachable(err error) bool {
+	if err == nil {
+		return false
+	}
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return isPassing(pg.Code)
+	}
+	_, dial := errors.AsType[*pgconn.ConnectError](err)
+	_, network := errors.AsType[net.Error](err)
+	return dial || network
 }

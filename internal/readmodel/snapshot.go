@@ -1,0 +1,88 @@
+package readmodel
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/waybill-io/waybill/events"
+	"github.com/waybill-io/waybill/internal/fanout"
+)
+
+const defaultPage = 500
+
+// Snapshot reads the rows of a topic and the position they are of, in one
+// snapshot.
+func (r *Reader) Snapshot(ctx context.Context, q fanout.Query, page func([]fanout.Row) error) (fanout.Position, error) {
+	var at fanout.Position
+	err := r.read(ctx, []events.TenantID{q.Tenant}, func(tx pgx.Tx) error {
+		stands, err := readStands(ctx, tx, []events.TenantID{q.Tenant})
+		if err != nil {
+			return fmt.Errorf("read the position: %w", err)
+		}
+		at = stands[q.Tenant].at
+		if q.Topic == fanout.Orders {
+			return snapshotOrders(ctx, tx, q, page)
+		}
+		return snapshotShipments(ctx, tx, q, page)
+	})
+	if err != nil {
+		return fanout.Position{}, fmt.Errorf("read a snapshot of %s: %w", q.Topic, err)
+	}
+	return at, nil
+}
+
+func snapshotShipments(ctx context.Context, tx pgx.Tx, q fanout.Query, page func([]fanout.Row) error) error {
+	const query = `-- name: snapshot_shipments
+		SELECT ` + shipmentFields + ` FROM shipments s
+		 WHERE s.tenant_id = $1 AND ($2::text[] IS NULL OR s.status = ANY ($2)) ORDER BY s.shipment_id`
+	rows, err := tx.Query(ctx, query, string(q.Tenant), q.Statuses)
+	if err != nil {
+		return err
+	}
+	return inPages(rows, q.PageSize, page, func(row pgx.CollectableRow) (fanout.Row, error) {
+		_, s, err := scanShipment(row)
+		return s, err
+	})
+}
+
+func snapshotOrders(ctx context.Context, tx pgx.Tx, q fanout.Query, page func([]fanout.Row) error) error {
+	const query = `-- name: snapshot_orders
+		SELECT ` + orderFields + ` FROM orders o
+		 WHERE o.tenant_id = $1 AND ($2::text[] IS NULL OR o.status = ANY ($2)) ORDER BY o.order_id`
+	rows, err := tx.Query(ctx, query, string(q.Tenant), q.Statuses)
+	if err != nil {
+		return err
+	}
+	return inPages(rows, q.PageSize, page, func(row pgx.CollectableRow) (fanout.Row, error) {
+		_, o, err := scanOrder(row)
+		return o, err
+	})
+}
+
+// inPages hands rows on as they come, some at a time.
+func inPages(rows pgx.Rows, size int, page func([]fanout.Row) error, scan func(pgx.CollectableRow) (fanout.Row, error)) error {
+	defer rows.Close()
+	if size <= 0 {
+		size = defaultPage
+	}
+	batch := make([]fanout.Row, 0, size)
+	for rows.Next() {
+		row, err := scan(rows)
+		if err != nil {
+			return err
+		}
+		if batch = append(batch, row); len(batch) < size {
+			continue
+		}
+		if err := page(batch); err != nil {
+			return err
+		}
+		batch = make([]fanout.Row, 0, size)
+	}
+	if err := rows.Err(); err != nil || len(batch) == 0 {
+		return err
+	}
+	return page(batch)
+}
