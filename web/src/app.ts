@@ -104,11 +104,17 @@ export class App {
     }
   }
 
+  /** A click on a heading: by this column, or the other way round. */
   sort(key: string): void {
     const query = this.query.peek();
     const facet = this.view.facet;
     const desc = query.sort === key ? !query.desc : key === facet.sort && facet.desc;
-    this.change({ sort: key, desc }, "replace");
+    this.sortBy(desc ? `-${key}` : key);
+  }
+
+  /** Sorts by a key, downwards when it begins with "-". */
+  sortBy(key: string): void {
+    this.change({ sort: key.replace(/^-/, ""), desc: key.startsWith("-") }, "replace");
   }
 
   togglePause(): void {

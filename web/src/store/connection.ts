@@ -28,7 +28,7 @@ export type Link = "connecting" | "open" | "waiting" | "stopped" | "signin";
 
 const handshakeMs = 10_000;
 const steadyMs = 5_000; // up this long, a connection counts as good and backoff starts over
-const resetGraceMs = 5_000;
+const resetGraceMs = 15_000; // how long a snapshot may take to come after a reset
 const deltaLagMs = 5_000; // how long the lag of a delta says something about now
 
 export class Connection {
@@ -161,11 +161,8 @@ export class Connection {
   #receive(data: unknown): void {
     this.lastFrameAt = Date.now();
     this.frozen = false;
-    const generation = this.#generation;
     try {
-      for (const frame of parseMessage(data)) {
-        if (generation === this.#generation) this.#handle(frame);
-      }
+      for (const frame of parseMessage(data)) this.#handle(frame);
     } catch (err) {
       if (!(err instanceof ProtocolError)) throw err;
       this.#retry(`the server sent what this page cannot read (${err.message})`);

@@ -3,14 +3,16 @@
 
 import type { Entry } from "../store/timeline.ts";
 import { Badge } from "./cells.tsx";
+import { note, place, raw } from "./facts.ts";
 import { duration, exact, wall } from "./format.ts";
-import { anomalyLabel, anomalyMeaning, spell, typeLabel } from "./words.ts";
+import { anomalyLabel, anomalyMeaning, typeLabel } from "./words.ts";
 
 export function EntryItem({ entry, day }: { entry: Entry; day: string }) {
   const at = wall(entry.occurredAt, entry.precision);
   const out = entry.retractedBy !== null || entry.duplicateOf !== null || entry.anomalies.includes("clock_skew");
-  const place = placeOf(entry.data);
-  const reason = field(entry.data, "reason_code");
+  const where = place(entry.data);
+  const more = note(entry.data);
+  const code = raw(entry.data);
   return (
     <li class="entry" data-class={entry.class} data-out={out || undefined} data-kind={kindOf(entry.type)} data-event-id={entry.id} data-type={entry.type}>
       {day && <p class="day">{day}</p>}
@@ -22,12 +24,12 @@ export function EntryItem({ entry, day }: { entry: Entry; day: string }) {
       <div class="what">
         <p class="title">
           <span>{typeLabel(entry.type)}</span>
-          {place && <span class="place"> {place}</span>}
+          {where && <span class="place"> {where}</span>}
         </p>
-        {reason && <p class="reason">{spell(reason)}</p>}
+        {more && <p class="note">{more}</p>}
         <Marks entry={entry} />
         <p class="origin">
-          {rawWords(entry.data)}
+          {code && <code title="The carrier's own code">{code}</code>}
           <span class="clip" title={`Source: ${entry.source}`}>{entry.source}</span>
           {entry.parcel && <span class="parcel" title="Parcel">{entry.parcel}</span>}
         </p>
@@ -76,26 +78,6 @@ function zoneWords(entry: Entry, offset: string): string {
   if (entry.tzSource === "unknown") return "zone unknown";
   if (entry.tzSource === "assumed_utc") return "UTC assumed";
   return offset;
-}
-
-function field(o: unknown, key: string): string {
-  if (typeof o !== "object" || o === null) return "";
-  const v = (o as Record<string, unknown>)[key];
-  return typeof v === "string" ? v : "";
-}
-
-function placeOf(data: Entry["data"]): string {
-  const at = data["location"] ?? data["facility"] ?? data["place"];
-  if (typeof at === "string") return at;
-  const parts = [field(at, "name"), field(at, "region"), field(at, "country")].filter(Boolean);
-  return parts.join(", ") || field(at, "unlocode");
-}
-
-function rawWords(data: Entry["data"]) {
-  const raw = data["raw"];
-  const code = [field(raw, "status"), field(raw, "reason"), field(raw, "partner_code")].filter(Boolean).join(" / ");
-  const text = [field(raw, "standard"), code].filter(Boolean).join(" ") || field(raw, "text");
-  return text ? <code title="The carrier's own code">{text}</code> : null;
 }
 
 const kinds: Record<string, string> = {

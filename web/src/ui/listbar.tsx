@@ -1,5 +1,6 @@
 // The line above the table: how many rows, what narrows them, what waits.
 
+import { orderColumns, shipmentColumns } from "./columns.tsx";
 import { useApp } from "./context.ts";
 import { number, viewerZone } from "./format.ts";
 import { Marks } from "./tiles.tsx";
@@ -22,7 +23,26 @@ export function Listbar() {
           {number(view.waiting)} waiting · show
         </button>
       )}
+      <SortPick />
       <p class="zone" title="Times in the table are in your zone; a timeline shows each scan's own">{viewerZone}</p>
     </div>
+  );
+}
+
+/** The order of rows where there is no room for headings to click on. */
+function SortPick() {
+  const app = useApp();
+  const { tab, sort, desc } = app.query.value;
+  const columns = (tab === "orders" ? orderColumns : shipmentColumns).filter((c) => c.sort !== "");
+  return (
+    <label class="sortpick">
+      <span class="sr">Sort by</span>
+      <select value={`${desc ? "-" : ""}${sort}`} onChange={(e) => app.sortBy(e.currentTarget.value)}>
+        {columns.flatMap((c) => [
+          <option key={c.sort} value={c.sort}>{c.label} ↑</option>,
+          <option key={`-${c.sort}`} value={`-${c.sort}`}>{c.label} ↓</option>,
+        ])}
+      </select>
+    </label>
   );
 }

@@ -28,8 +28,8 @@ export class Row<R extends Data> extends Component<RowProps<R>> {
     if (before.row === row || before.row.id !== row.id || still.matches) return;
     const moved = before.row.status !== row.status;
     this.#element.current?.animate(
-      [{ backgroundColor: moved ? "var(--flash-strong)" : "var(--flash)" }, {}],
-      { duration: moved ? 1800 : 900, easing: "ease-out" },
+      [{ opacity: moved ? 1 : 0.5 }, { opacity: 0 }],
+      { duration: moved ? 1600 : 700, easing: "ease-out", pseudoElement: "::after" },
     );
   }
 
