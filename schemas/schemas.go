@@ -18,3 +18,8 @@ var AsyncAPI []byte
 //
 //go:embed postgres/*.sql
 var Postgres embed.FS
+
+// OpenAPI describes the read API (OpenAPI 3.1). It is written from the code.
+//
+//go:embed openapi.yaml
+var OpenAPI []byte
