@@ -237,7 +237,7 @@ func TestTheFloorCheckSeesWhatBreaksTheTable(t *testing.T) {
 		{"schemas run code", "schemas/a.go", `import "strings"`, "embedded files and nothing else"},
 		{"schemas embed", "schemas/a.go", `import "embed"`, ""},
 		{"the vocabulary imports the inside", "events/a.go", `import "github.com/waybill-io/waybill/internal/auth"`, "may not import"},
-		{"signals below a command", "internal/ingest/a.go", `import "os/signal"`, "only cmd/producer"},
+		{"signals below a command", "internal/ingest/a.go", `import "os/signal"`, "only cmd/internal/cli may"},
 		{"a package ends the process", "internal/ingest/a.go", `import "os"; func f() { os.Exit(1) }`, "may not use os.Exit"},
 		{"a command ends the process", "cmd/producer/a.go", `import "os"; func f() { os.Exit(1) }`, ""},
 		{"a package without a row", "internal/util/a.go", ``, "internal/util has no row in the import table"},
