@@ -30,6 +30,7 @@ const (
 // leader.
 type cluster struct {
 	addr      net.Addr
+	dialer    *dialer
 	transport *kafka.Transport
 
 	mu      sync.Mutex
@@ -37,10 +38,12 @@ type cluster struct {
 }
 
 func newCluster(brokers []string, sec Security, topics []string) *cluster {
+	d := newDialer()
 	return &cluster{
-		addr: kafka.TCP(brokers...),
+		addr:   kafka.TCP(brokers...),
+		dialer: d,
 		transport: &kafka.Transport{
-			Dial:           newDialer().DialContext,
+			Dial:           d.dial,
 			ClientID:       clientID,
 			MetadataTTL:    metadataTTL,
 			MetadataTopics: topics,

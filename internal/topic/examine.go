@@ -43,7 +43,8 @@ func (f *feed) findCorrupt(ctx context.Context, parts []projector.Partition) err
 	return nil
 }
 
-// unreadable returns the error of p's bytes if it comes every time.
+// unreadable returns the error of p's bytes if it comes every time, over
+// connections that do not break.
 func (f *feed) unreadable(ctx context.Context, p projector.Partition) error {
 	const tries = 3
 	var last error
@@ -52,8 +53,9 @@ func (f *feed) unreadable(ctx context.Context, p projector.Partition) error {
 			return nil
 		}
 		from := f.queue.positions([]projector.Partition{p})
+		broken := f.cluster.dialer.broken.Load()
 		_, last = f.fetch(ctx, f.request(0, []projector.Partition{p}, from, time.Millisecond))
-		if !undecodable(last) && !cutOff(last) {
+		if !undecodable(last) && !cutOff(last) || f.cluster.dialer.broken.Load() != broken {
 			return nil
 		}
 	}
