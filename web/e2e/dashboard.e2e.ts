@@ -326,6 +326,7 @@ describe.skipIf(missing)("the dashboard", () => {
     server.dev = false;
     await open();
     await page.waitForSelector('[data-testid="signin"]');
+    expect(await page.locator("[data-count]").count()).toBe(0); // a count that is not known is not 0
     await page.fill("#token", "pasted");
     await page.keyboard.press("Enter");
     await reach("live");

@@ -23,5 +23,6 @@ export function Empty() {
 }
 
 function waitingWords(link: string, noun: string): string {
-  return link === "connecting" ? `Loading open ${noun} …` : `Open ${noun} could not be loaded.`;
+  if (link === "connecting") return `Loading open ${noun} …`;
+  return link === "signin" ? `Open ${noun} come with a token.` : `Open ${noun} could not be loaded.`;
 }

@@ -10,10 +10,12 @@ export function Listbar() {
   app.frame.value;
   const { view } = app;
   const noun = app.query.value.tab === "orders" ? "order" : "shipment";
+  app.pulse.value;
   const n = view.ids.length;
+  const known = app.subscription.loaded;
   return (
     <div class="listbar">
-      <p class="total" data-testid="total" data-count={n}><b>{number(n)}</b> {n === 1 ? noun : `${noun}s`}</p>
+      <p class="total" data-testid="total" data-count={known ? n : undefined}><b>{known ? number(n) : "–"}</b> {known && n === 1 ? noun : `${noun}s`}</p>
       <Marks />
       {view.waiting > 0 && (
         <button

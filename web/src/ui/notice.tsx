@@ -47,7 +47,7 @@ function words(app: App, link: State): string {
     case "connecting": return connection.why === "" ? "" : sentence(connection.why) + next(app);
     case "reconnecting": return connection.link === "open" ? "" : sentence(connection.why) + asOf(app) + next(app);
     case "frozen": return `${sentence(connection.why)}${asOf(app)}${next(app)}`;
-    case "stopped": return `${sentence(connection.why)}${asOf(app)} This does not mend itself.`;
+    case "stopped": return `${sentence(connection.why)}${asOf(app)} It is not tried again by itself.`;
     case "refused": return `The server refused these rows: ${sentence(app.subscription.refusal)}`;
     default: return "";
   }
