@@ -171,7 +171,7 @@ func scanShipment(row pgx.CollectableRow) (tenant events.TenantID, s *fanout.Shi
 }
 
 // orderColumns are what scanOrder reads, of orders o.
-const orderFields = `o.tenant_id, o.order_id, o.revision, o.status, o.number, o.channel, o.placed_at, o.promise_latest_end,
+const orderFields = `o.tenant_id, o.order_id, o.revision, o.status, o.number, o.channel, o.placed_at, o.promise_original_end,
 	o.holds, o.flags, o.ordered, o.cancelled, o.shipped, o.delivered, o.returned, o.lost`
 
 func scanOrder(row pgx.CollectableRow) (tenant events.TenantID, o *fanout.OrderRow, err error) {

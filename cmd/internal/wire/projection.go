@@ -1,0 +1,93 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/waybill-io/waybill/internal/ops"
+	"github.com/waybill-io/waybill/internal/projector"
+	"github.com/waybill-io/waybill/internal/readmodel"
+	"github.com/waybill-io/waybill/internal/topic"
+)
+
+// Projection is topic, projector and read model.
+type Projection struct {
+	Brokers     []string
+	DatabaseURL string
+	Group       string
+	Workers     int
+	BatchEvents int
+	BatchWait   time.Duration
+}
+
+// Run projects until ctx ends.
+func (c Projection) Run(ctx context.Context, server *ops.Server, log *slog.Logger) error {
+	source, err := topic.NewSource(topic.SourceConfig{Brokers: c.Brokers, Group: c.Group, Log: log})
+	if err != nil {
+		return err
+	}
+	store, err := await(ctx, server.Ready.Check("store"), log, func(ctx context.Context) (*readmodel.Store, error) {
+		return readmodel.OpenStore(ctx, readmodel.Config{URL: c.DatabaseURL, Name: "waybill consumer", MaxConns: int32(c.Workers) + 2})
+	})
+	if err != nil {
+		return endOf(ctx, err)
+	}
+	defer store.Close()
+	p := projector.New(source, store, projector.Config{
+		Owner: owner(), Workers: c.Workers, BatchEvents: c.BatchEvents, BatchWait: c.BatchWait,
+		Ready: server.Ready.Check("projector").Set, Metrics: projector.NewMetrics(server.Metrics),
+	}, log)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return p.Run(ctx) })
+	g.Go(func() error { return store.Run(ctx, log) })
+	return g.Wait()
+}
+
+// await opens something in the database, waiting as long as that is away. A
+// schema of another release is an operator's business at once.
+func await[T any](ctx context.Context, ready *ops.Check, log *slog.Logger, open func(context.Context) (T, error)) (T, error) {
+	try := func() (T, error) {
+		opened, err := open(ctx)
+		if err != nil && !readmodel.Unreachable(err) {
+			err = backoff.Permanent(err)
+		}
+		return opened, err
+	}
+	opened, err := backoff.RetryNotifyWithData(try, backoff.WithContext(Patient(), ctx), func(err error, wait time.Duration) {
+		ready.Set(false, err.Error())
+		log.Warn("waiting for the database", "wait", wait, "error", err)
+	})
+	if err == nil {
+		ready.Set(true, "connected")
+	}
+	return opened, err
+}
+
+// Patient pauses between tries, longer each time up to 5 s, and never gives up.
+func Patient() backoff.BackOff {
+	return backoff.NewExponentialBackOff(backoff.WithInitialInterval(100*time.Millisecond), backoff.WithMaxInterval(5*time.Second), backoff.WithMaxElapsedTime(0))
+}
+
+// endOf makes nothing of an error that only says that ctx has ended.
+func endOf(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// owner names this process among those that claim partitions.
+func owner() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%s/%d", host, os.Getpid())
+}

@@ -1,0 +1,129 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/waybill-io/waybill/internal/auth"
+	"github.com/waybill-io/waybill/internal/fanout"
+	"github.com/waybill-io/waybill/internal/gateway"
+	"github.com/waybill-io/waybill/internal/ops"
+	"github.com/waybill-io/waybill/internal/query"
+	"github.com/waybill-io/waybill/internal/readmodel"
+	"github.com/waybill-io/waybill/web"
+)
+
+// Site is what people and their programs see: the page, the read API and the
+// live socket.
+type Site struct {
+	// Listener is where it answers. Run closes it.
+	Listener    net.Listener
+	DatabaseURL string
+	// Origins are pages of other hosts that may connect.
+	Origins []string
+	Auth    auth.Config
+	// DevTenant is the tenant that the page of a developer's machine gets tokens
+	// for. Defaults to none: nobody is handed tokens.
+	DevTenant string
+	// DrainWindow is how long closing all sockets is spread over. Defaults to
+	// 10 s.
+	DrainWindow time.Duration
+}
+
+// Run answers until ctx ends, then says goodbye to every socket.
+func (s Site) Run(ctx context.Context, server *ops.Server, log *slog.Logger) error {
+	reader, err := await(ctx, server.Ready.Check("reader"), log, func(ctx context.Context) (*readmodel.Reader, error) {
+		return readmodel.OpenReader(ctx, readmodel.Config{URL: s.DatabaseURL, Name: "waybill gateway", MaxConns: 12})
+	})
+	if err != nil {
+		return endOf(ctx, errors.Join(err, s.Listener.Close()))
+	}
+	defer reader.Close()
+	meter := gateway.NewMeter(server.Metrics)
+	feed := server.Ready.Check("feed")
+	feed.Set(true, "nobody is subscribed yet")
+	hub := fanout.New(reader, reader, fanout.Config{Meter: meter, Log: log, Ready: readiness(feed)})
+	sockets, handler, err := s.handler(reader, hub, meter, server, log)
+	if err != nil {
+		return errors.Join(err, s.Listener.Close())
+	}
+	return s.serve(ctx, hub, sockets, handler)
+}
+
+func readiness(feed *ops.Check) func(error) {
+	return func(err error) {
+		if err != nil {
+			feed.Set(false, err.Error())
+			return
+		}
+		feed.Set(true, "read")
+	}
+}
+
+// handler routes: the socket, the read API, the page and, for developers,
+// tokens.
+func (s Site) handler(reader *readmodel.Reader, hub *fanout.Hub, meter *gateway.Meter, server *ops.Server, log *slog.Logger) (*gateway.Gateway, http.Handler, error) {
+	verifier, err := auth.NewVerifier(s.Auth)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read tokens: %w", err)
+	}
+	sockets := gateway.New(hub, verifier, meter, gateway.Config{Origins: s.Origins, DrainWindow: s.DrainWindow, Log: log})
+	api, err := query.New(query.Config{Metrics: server.Metrics}, reader, verifier, log)
+	if err != nil {
+		return nil, nil, fmt.Errorf("prepare the read API: %w", err)
+	}
+	page, err := gateway.Page(web.Dist())
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the page: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/v1/live", sockets)
+	mux.Handle("/v1/", api)
+	mux.Handle("/", page)
+	if s.DevTenant != "" {
+		signer, err := auth.NewSigner(s.Auth)
+		if err != nil {
+			return nil, nil, fmt.Errorf("sign tokens: %w", err)
+		}
+		mux.Handle("/dev/token", gateway.DevToken(signer, DevPrincipal(s.DevTenant)))
+	}
+	return sockets, mux, nil
+}
+
+// DevPrincipal is who a developer's page speaks for.
+func DevPrincipal(tenant string) auth.Principal {
+	return auth.Principal{Subject: "dev", Tenant: tenant, Scope: []string{query.ScopeRead}}
+}
+
+// serve runs the parts. When ctx ends, the sockets drain while the server still
+// answers, then the server finishes, then the hub ends.
+func (s Site) serve(ctx context.Context, hub *fanout.Hub, sockets *gateway.Gateway, handler http.Handler) error {
+	srv := &http.Server{
+		Handler: handler, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+	}
+	after, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return hub.Run(after) })
+	g.Go(func() error {
+		if err := srv.Serve(s.Listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve: %w", err)
+		}
+		return nil
+	})
+	g.Go(func() error {
+		defer end()
+		err := sockets.Run(gctx)
+		grace, cancel := context.WithTimeout(after, 3*time.Second)
+		defer cancel()
+		return errors.Join(err, srv.Shutdown(grace))
+	})
+	return g.Wait()
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"time"
+
+	"github.com/waybill-io/waybill/cmd/internal/cli"
+)
+
+// config is what the flags and variables say.
+type config struct {
+	cli.Logging
+	Serve  serveConfig  `cmd:"" help:"Serve the page, the read API and the live socket until interrupted."`
+	Token  tokenConfig  `cmd:"" help:"Print a token for a tenant, signed with the secret."`
+	Health healthConfig `cmd:"" hidden:"" help:"Ask a running gateway whether it is ready."`
+}
+
+// signing is how tokens are signed.
+type signing struct {
+	JWTSecretFile cli.Secret `help:"File with the secret of tokens (HS256, at least 32 bytes)." required:"" placeholder:"FILE"`
+	JWTIssuer     string     `help:"Issuer (iss) of good tokens." default:"waybill"`
+	JWTAudience   string     `help:"Audience (aud) of good tokens." default:"waybill"`
+}
+
+// Validate is called by kong.
+func (s *signing) Validate() error {
+	if len(s.JWTSecretFile) < 32 {
+		return errors.New("--jwt-secret-file: the secret has fewer than 32 bytes")
+	}
+	return nil
+}
+
+type serveConfig struct {
+	signing
+	Listen      cli.Address     `help:"Where the page, the API and /v1/live answer." default:"127.0.0.1:8080"`
+	DatabaseURL cli.DatabaseURL `help:"Postgres, as postgres://user:password@host:port/database." required:""`
+	OpsAddr     cli.Address     `help:"Where /healthz, /readyz and /metrics answer." default:"127.0.0.1:9091"`
+	Pprof       bool            `help:"Serve profiles at the ops address."`
+	Origins     []string        `help:"Pages of other hosts that may connect, such as https://app.example.com."`
+	DrainWindow time.Duration   `help:"How long closing all sockets is spread over at the end." default:"10s"`
+}
+
+// Validate is called by kong.
+func (c *serveConfig) Validate() error {
+	return cli.Check(cli.AtLeast("--drain-window", c.DrainWindow, 0))
+}
+
+type tokenConfig struct {
+	signing
+	Tenant  string        `help:"Tenant that the token shows." required:""`
+	Subject string        `help:"Whom it is for." default:"cli"`
+	Life    time.Duration `help:"How long it is good, at most 1h." default:"1h"`
+}
+
+type healthConfig struct {
+	OpsAddr cli.Address `help:"The gateway's ops address." default:"127.0.0.1:9091"`
+}
+
+func parse(args []string, getenv func(string) string, stdout io.Writer) (*config, string, error) {
+	var cfg config
+	ctx, err := cli.Parse("tracker-ws", "Serves the dashboard, the read API and live updates.", &cfg, args, getenv, stdout)
+	if err != nil || ctx == nil {
+		return nil, "", err
+	}
+	return &cfg, ctx.Command(), nil
+}
