@@ -202,24 +202,31 @@ func (h *Hub) land(f *flight, l landing) {
 	for _, s := range f.waiters {
 		switch {
 		case s.state != snapshotting:
-		case l.err != nil:
-			h.drop(s, h.explain(l.err))
-		default:
+		case l.err == nil:
 			s.state, s.tick, s.whole = joining, h.ticks, l.snapshot
 			h.waiting++
+		default:
+			h.crash(s, l.err)
 		}
 	}
 	h.nudge()
 }
 
-// explain turns what ended a flight into what the client is told.
-func (h *Hub) explain(err error) *Error {
-	var told *Error
-	if errors.As(err, &told) {
-		return told
+// snapshotTries is how often a snapshot may fail, each time after a read of the
+// feed that did not.
+const snapshotTries = 3
+
+// crash sends s for another snapshot once the feed can be read, or gives it up.
+// The lock is held.
+func (h *Hub) crash(s *sub, err error) {
+	var final *Error
+	if s.tries++; !errors.As(err, &final) && s.tries < snapshotTries {
+		s.since = nil
+		h.wait(s)
+		return
 	}
-	if !errors.Is(err, context.Canceled) {
-		h.cfg.Log.Warn("snapshot failed", "error", err)
+	if final == nil {
+		final = refuse(Internal, "the snapshot could not be read")
 	}
-	return refuse(Internal, "the snapshot could not be read")
+	h.drop(s, final)
 }

@@ -260,7 +260,7 @@ func (h *Hub) join(ctx context.Context, t *tenant, s *sub) {
 	b := g.join(s, t.ring.after(at.Seq, s.topic), t.at.Seq, t.committed)
 	rows := len(s.whole.ids)
 	s.conn.open(s, s.whole, &liveFrame{T: "live", SID: s.sid, Epoch: at.Epoch, Shape: s.shape, Q: at.Seq, Rows: &rows}, b)
-	s.state, s.group, s.whole = live, g, nil
+	s.state, s.group, s.whole, s.tries = live, g, nil, 0
 }
 
 // publish hands out what groups have due, and returns when the next is.

@@ -21,11 +21,10 @@ const (
 // later are the operators of the language that this version does not have.
 var later = []string{"bbox", "gt", "gte", "lt", "lte", "prefix", "range"}
 
-// ParseFilter reads a filter for a topic. Nothing, null and {} want every row.
+// ParseFilter reads a filter for a topic. Nothing and {} want every row.
 // The error is a BadFilter that says what is wrong with it.
 func ParseFilter(t Topic, text []byte) (Filter, *Error) {
-	text = bytes.TrimSpace(text)
-	if len(text) == 0 || string(text) == "null" || string(text) == "{}" {
+	if len(text) == 0 {
 		return Filter{}, nil
 	}
 	p := filterParser{sample: sample(t), topic: t}
@@ -72,10 +71,13 @@ func (p *filterParser) node(text []byte, depth int) (node, *Error) {
 		return nil, refuse(BadFilter, "filter is nested deeper than %d", maxDepth)
 	}
 	var w wireNode
-	if err := json.Unmarshal(text, &w, json.RejectUnknownMembers(true)); err != nil || w.forms() != 1 {
-		return nil, refuse(BadFilter, `a filter is one of {"and":[...]}, {"or":[...]}, {"not":...}, {"f":...,"op":...,"v":...}`)
+	err := json.Unmarshal(text, &w, json.RejectUnknownMembers(true))
+	if err != nil || w.forms() > 1 || bytes.TrimSpace(text)[0] != '{' {
+		return nil, refuse(BadFilter, `a filter is one of {}, {"and":[...]}, {"or":[...]}, {"not":...}, {"f":...,"op":...,"v":...}`)
 	}
 	switch {
+	case w.forms() == 0:
+		return all{}, nil
 	case w.And != nil:
 		parts, err := p.parts(*w.And, depth)
 		return conjunction(parts), err

@@ -62,6 +62,7 @@ func (h *Hub) readSnapshot(ctx context.Context, f *flight) landing {
 	began := time.Now()
 	s, err := h.collect(ctx, f.shared)
 	if err != nil {
+		h.cfg.Log.Info("snapshot failed", "tenant", f.tenant, "topic", f.topic, "error", err)
 		return landing{err: err}
 	}
 	h.cfg.Meter.Observe(TimeSnapshot, time.Since(began))

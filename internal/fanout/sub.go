@@ -54,6 +54,7 @@ type sub struct {
 	// Of the hub's lock.
 	state state
 	tick  uint64 // of the last read that had begun when the state was entered
+	tries int    // snapshots that failed since it was last live
 	whole *snapshot
 	group *group
 

@@ -83,11 +83,17 @@ type Book struct {
 	over       map[int64]bool // ids that were given up, of which nothing may come
 	frames     []Frame
 	violations []string
+	schemas    Schemas
 }
 
 // NewBook returns a client that knows nothing.
 func NewBook() *Book {
-	return &Book{views: make(map[int64]*View), over: make(map[int64]bool)}
+	b := &Book{views: make(map[int64]*View), over: make(map[int64]bool)}
+	var err error
+	if b.schemas, err = PublishedSchemas(); err != nil {
+		b.violate("published schemas: %v", err)
+	}
+	return b
 }
 
 // Ask notes that sid is going to be subscribed. What from knows, if it is not
@@ -154,6 +160,9 @@ func (b *Book) Message(text []byte) {
 		if err := json.Unmarshal(line, &f, json.RejectUnknownMembers(true)); err != nil {
 			b.violate("frame %q: %v", line, err)
 			continue
+		}
+		if err := b.schemas.Check(f.T, line); err != nil {
+			b.violate("frame %.300q is not as published: %v", line, err)
 		}
 		b.frames = append(b.frames, f)
 		b.take(f)
