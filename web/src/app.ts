@@ -158,7 +158,7 @@ export class App {
   }
 
   #tick(): void {
-    this.now.value = this.connection.serverNow();
+    this.now.value = this.connection.clock.now();
     this.pulse.value++;
     if (this.view.settle(this.now.peek())) this.frame.value++;
   }
@@ -177,7 +177,7 @@ export class App {
   #show(): void {
     cancelAnimationFrame(this.#raf);
     this.#raf = 0;
-    this.view.settle(this.connection.serverNow());
+    this.view.settle(this.connection.clock.now());
     this.#followPanel();
     this.frame.value++;
   }

@@ -5,7 +5,7 @@ import type { Phase } from "../src/store/subscription.ts";
 
 function stateOf(facts: { link?: Link; frozen?: boolean; lag?: number; phase?: Phase; loaded?: boolean }): State {
   const { link = "open", frozen = false, lag = 0, phase = "live", loaded = true } = facts;
-  return linkState({ link, frozen, lagMs: () => lag }, { phase, loaded }, 0);
+  return linkState({ link, frozen, clock: { lagMs: () => lag } }, { phase, loaded }, 0);
 }
 
 describe("the state of the data", () => {

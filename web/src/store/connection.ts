@@ -7,6 +7,7 @@ import {
   type ClientFrame, type Delta, type ErrorFrame, type Frame, type Heartbeat, type Reset, type Welcome,
 } from "./protocol.ts";
 import type { Row } from "./rows.ts";
+import { ServerClock } from "./serverclock.ts";
 import type { Subscription, Verdict } from "./subscription.ts";
 import { SignInRequired, type Tokens } from "./tokens.ts";
 
@@ -29,7 +30,6 @@ export type Link = "connecting" | "open" | "waiting" | "stopped" | "signin";
 const handshakeMs = 10_000;
 const steadyMs = 5_000; // up this long, a connection counts as good and backoff starts over
 const resetGraceMs = 15_000; // how long a snapshot may take to come after a reset
-const deltaLagMs = 5_000; // how long the lag of a delta says something about now
 
 export class Connection {
   link: Link = "connecting";
@@ -43,6 +43,7 @@ export class Connection {
   lastFrameAt: number | null = null;
   hbMs = 20_000;
   quarantined = 0;
+  readonly clock = new ServerClock();
   /** Messages of a subscription that is no longer ours, for the curious. */
   foreign = 0;
 
@@ -56,8 +57,6 @@ export class Connection {
   #nextSid = 1;
   #base = 500;
   #max = 20_000;
-  #skew = 0;
-  #lag = { ms: 0, until: 0 };
   #leaveAt = 0;
   #timers = new Set<ReturnType<typeof setTimeout>>();
   #watchdog: ReturnType<typeof setInterval> | undefined;
@@ -114,16 +113,6 @@ export class Connection {
       // The server closes with token_expired, and reconnecting asks again.
     }
     this.#changed();
-  }
-
-  /** How far the data lags behind the server's newest commit, as far as was said lately. */
-  lagMs(now: number): number {
-    return now < this.#lag.until ? this.#lag.ms : 0;
-  }
-
-  /** The server's time, as far as its frames tell: ages must not depend on this machine's clock. */
-  serverNow(): number {
-    return Date.now() - this.#skew;
   }
 
   async #connect(): Promise<void> {
@@ -190,7 +179,7 @@ export class Connection {
     this.hbMs = frame.hbMs;
     this.#base = frame.baseMs;
     this.#max = frame.maxMs;
-    this.#skew = Date.now() - frame.now;
+    this.clock.welcome(frame.now);
     this.#upSince = Date.now();
     this.#changed();
   }
@@ -210,16 +199,12 @@ export class Connection {
   }
 
   #delta(sub: Subscription<Row>, frame: Delta): Verdict {
-    if (frame.ts !== undefined && sub.phase === "live" && !sub.catchingUp) {
-      const now = Date.now();
-      this.#lag = { ms: Math.max(0, now - this.#skew - frame.ts), until: now + deltaLagMs };
-    }
+    if (frame.ts !== undefined && sub.phase === "live" && !sub.catchingUp) this.clock.delta(frame.ts);
     return sub.delta(frame);
   }
 
   #heartbeat(frame: Heartbeat): void {
-    this.#skew = Math.min(this.#skew, Date.now() - frame.now);
-    this.#lag = { ms: frame.lagMs, until: Infinity };
+    this.clock.heartbeat(frame.now, frame.lagMs);
     this.quarantined = frame.quarantined;
     this.#send({ t: "pong" });
     for (const [sid, seq] of frame.q) {
@@ -340,7 +325,7 @@ export class Connection {
     this.#leaveAt = 0;
     this.#greeted = false;
     this.#nextSid = 1;
-    this.#lag = { ms: 0, until: 0 };
+    this.clock.forgetLag();
     for (const sub of this.#subs) sub.suspend();
     const socket = this.#socket;
     this.#socket = null;

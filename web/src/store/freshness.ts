@@ -2,6 +2,7 @@
 
 import type { Connection } from "./connection.ts";
 import type { Row } from "./rows.ts";
+import type { ServerClock } from "./serverclock.ts";
 import type { Subscription } from "./subscription.ts";
 
 /**
@@ -16,7 +17,7 @@ export type State =
 /** Behind by more than this, data is called lagging. */
 export const lagLimitMs = 3_000;
 
-type ConnectionFacts = Pick<Connection, "link" | "frozen" | "lagMs">;
+type ConnectionFacts = Pick<Connection, "link" | "frozen"> & { readonly clock: Pick<ServerClock, "lagMs"> };
 type SubscriptionFacts = Pick<Subscription<Row>, "phase" | "loaded">;
 
 /** The state of the data as it comes in, whether the screen is paused or not. */
@@ -26,7 +27,7 @@ export function linkState(connection: ConnectionFacts, sub: SubscriptionFacts, n
   if (connection.link !== "open") return sub.loaded ? "reconnecting" : "connecting";
   if (sub.phase === "refused") return "refused";
   if (sub.phase === "waiting") return sub.loaded ? "reconnecting" : "connecting";
-  return connection.lagMs(now) > lagLimitMs ? "lagging" : "live";
+  return connection.clock.lagMs(now) > lagLimitMs ? "lagging" : "live";
 }
 
 const final = new Set<State>(["refused", "stopped", "signin"]);

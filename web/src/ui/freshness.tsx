@@ -28,7 +28,7 @@ function detail(app: App): string {
   const { connection } = app;
   switch (app.state.value) {
     case "live": return `checked ${ago(app)} ago`;
-    case "lagging": return `${roughly(connection.lagMs(Date.now()))} behind`;
+    case "lagging": return `${roughly(connection.clock.lagMs(Date.now()))} behind`;
     case "frozen": return `silent for ${ago(app)}`;
     case "reconnecting": return connection.lastFrameAt === null ? "" : `rows as of ${timeOfDay(connection.lastFrameAt)}`;
     case "paused": return pausedDetail(app);
