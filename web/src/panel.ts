@@ -13,15 +13,22 @@ export interface PanelState {
 }
 
 const none: PanelState = { id: "", timeline: null, loading: false, error: "", missing: false };
-const againMs = 1000;
+const againMs = 1000; // between two questions about one shipment, at least
+const hurryMs = 200; // someone runs through the rows: only where they stop is asked for
 
 export class Panel {
   readonly state = signal<PanelState>(none);
   #abort: AbortController | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #askedAt = 0;
+  #askedAt = -Infinity;
+  #asking = false;
+  /** The row changed while the answer was on its way: it may be older than the row. */
+  #overtaken = false;
 
-  constructor(private readonly tokens: Tokens, private readonly fetch: Fetch) {}
+  constructor(
+    private readonly tokens: Pick<Tokens, "current" | "fresh">,
+    private readonly fetch: Fetch,
+  ) {}
 
   /** Shows the timeline of a shipment, or none for "". */
   show(id: string): void {
@@ -29,34 +36,49 @@ export class Panel {
     this.#abort?.abort();
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.state.value = { ...none, id };
-    if (id) void this.#load();
+    this.#asking = this.#overtaken = false;
+    const hurried = Date.now() - this.#askedAt < hurryMs;
+    this.#askedAt = Date.now();
+    this.state.value = { ...none, id, loading: id !== "" };
+    if (id) this.#askIn(hurried ? hurryMs : 0);
   }
 
   /** Asks again, at most once a second; what is shown stays until the answer is there. */
   refresh(): void {
     if (!this.state.value.id || this.#timer !== undefined) return;
-    const wait = Math.max(0, this.#askedAt + againMs - Date.now());
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      void this.#load();
-    }, wait);
+    if (this.#asking) this.#overtaken = true;
+    else this.#askIn(Math.max(0, this.#askedAt + againMs - Date.now()));
   }
 
-  async #load(): Promise<void> {
+  #askIn(ms: number): void {
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      void this.#ask();
+    }, ms);
+  }
+
+  async #ask(): Promise<void> {
     const { id } = this.state.value;
-    this.#abort?.abort();
     const abort = new AbortController();
     this.#abort = abort;
     this.#askedAt = Date.now();
+    this.#asking = true;
     this.state.value = { ...this.state.value, loading: true };
+    const answer = await this.#answer(id, abort.signal);
+    if (abort.signal.aborted) return;
+    this.#asking = false;
+    this.state.value = { ...this.state.value, loading: false, ...answer };
+    if (this.#overtaken) {
+      this.#overtaken = false;
+      this.refresh();
+    }
+  }
+
+  async #answer(id: string, signal: AbortSignal): Promise<Partial<PanelState>> {
     try {
-      const timeline = await fetchTimeline(id, this.tokens, this.fetch, abort.signal);
-      if (!abort.signal.aborted) this.state.value = { ...none, id, timeline };
+      return { timeline: await fetchTimeline(id, this.tokens, this.fetch, signal), error: "", missing: false };
     } catch (err) {
-      if (abort.signal.aborted) return;
-      const missing = err instanceof Problem && err.status === 404;
-      this.state.value = { ...this.state.value, loading: false, error: words(err), missing };
+      return { error: words(err), missing: err instanceof Problem && err.status === 404 };
     }
   }
 }

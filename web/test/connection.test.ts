@@ -417,6 +417,15 @@ describe("a token", () => {
     expect(rig.connection.wantsToken).toBe(false);
   });
 
+  test("that a person gave for a running connection and the server refused is asked for again", async () => {
+    await rig.live(100, row("a"));
+    rig.tokens.pasteOnly = true;
+    await rig.connection.renew();
+    rig.socket.say({ t: "err", code: "unauthenticated", msg: "the token was not accepted", retry_ms: 0 });
+    expect(rig.connection.wantsToken).toBe(true);
+    expect(state()).toBe("live");
+  });
+
   test("that expired is left behind and a fresh one tried", async () => {
     await rig.live(100, row("a"));
     rig.socket.end(4005);

@@ -10,6 +10,8 @@ describe("a scan's time", () => {
     ["2026-03-01T00:05:07.25+05:45", "second", { day: "Sun, 1 Mar 2026", time: "00:05:07", offset: "+05:45" }],
     ["2026-03-01T10:00:00Z", "minute", { day: "Sun, 1 Mar 2026", time: "10:00", offset: "UTC" }],
     ["2026-03-01T10:00:00+00:00", "minute", { day: "Sun, 1 Mar 2026", time: "10:00", offset: "UTC" }],
+    ["2026-03-01T10:00:00+01:00", "hour", { day: "Sun, 1 Mar 2026", time: "~10:00", offset: "+01:00" }],
+    ["2026-03-01T10:00:03.004+01:00", "millisecond", { day: "Sun, 1 Mar 2026", time: "10:00:03", offset: "+01:00" }],
     ["2026-03-01T00:00:00+09:00", "day", { day: "Sun, 1 Mar 2026", time: "all day", offset: "+09:00" }],
   ])("%s, to the %s, stands on the clock of its own place", (at, precision, want) => {
     expect(wall(at, precision)).toEqual(want);

@@ -82,7 +82,7 @@ describe("a timeline", () => {
     const { fetch, asked } = answers([200, { shipment: row, entries: one, next: "c/1" }], [200, { shipment: row, entries: two, next: "" }]);
     const { entries } = await fetchTimeline("a/b", tokens, fetch, signal);
     expect(entries.map((e) => e.id)).toEqual(["evt-1", "evt-2"]);
-    expect(asked.map((a) => a.url)).toEqual(["/v1/shipments/a%2Fb/timeline", "/v1/shipments/a%2Fb/timeline?after=c%2F1"]);
+    expect(asked.map((a) => a.url)).toEqual(["/v1/shipments/a%2Fb/timeline", "/v1/shipments/a%2Fb/timeline?cursor=c%2F1"]);
   });
 
   test("is asked for once more with a fresh token when the old one is refused", async () => {

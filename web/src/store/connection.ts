@@ -226,6 +226,7 @@ export class Connection {
   #error(frame: ErrorFrame): void {
     const sub = this.#subs.find((s) => s.sid === frame.sid);
     if (frame.code === "token_expired") this.#authorize();
+    if (frame.code === "unauthenticated" && this.options.tokens.pasteOnly) this.wantsToken = true;
     if (!sub) {
       this.why = frame.msg || frame.code;
     } else if (mayRetry(frame.code)) {

@@ -55,14 +55,14 @@ export async function fetchTimeline(
 ): Promise<Timeline> {
   const entries: Entry[] = [];
   let shipment: Shipment | null = null;
-  let after = "";
+  let cursor = "";
   for (let page = 0; page < maxPages; page++) {
-    const query = after ? `?after=${encodeURIComponent(after)}` : "";
+    const query = cursor ? `?cursor=${encodeURIComponent(cursor)}` : "";
     const body = await ask(`/v1/shipments/${encodeURIComponent(id)}/timeline${query}`, tokens, fetch, signal);
     shipment ??= isFields(body["shipment"]) ? parseShipment(body["shipment"] as WireRow) : null;
     entries.push(...list(body["entries"]).map(parseEntry));
-    after = text(body, "next");
-    if (after === "") break;
+    cursor = text(body, "next");
+    if (cursor === "") break;
   }
   return { shipment, entries };
 }

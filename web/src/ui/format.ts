@@ -80,5 +80,6 @@ export function wall(timestamp: string, precision: string): Wall {
 
 function wallTime(at: number, precision: string): string {
   if (precision === "day") return "all day";
-  return (precision === "second" ? wallSecond : wallMinute).format(at);
+  if (precision === "hour") return `~${wallMinute.format(at)}`;
+  return (precision === "second" || precision === "millisecond" ? wallSecond : wallMinute).format(at);
 }
