@@ -26,7 +26,7 @@ function table(...rows: Shipment[]): Table<Shipment> {
 
 describe("tiles", () => {
   const server = new FakeServer();
-  fill(server, 1500, 3, now);
+  fill(server, 800, 3, now);
   const shipments = new Map([...server.tables["shipments"]!].map(([id, r]) => [id, parseShipment(r)]));
   const orders = new Map([...server.tables["orders"]!].map(([id, r]) => [id, parseOrder(r)]));
   const random = seeded(11);

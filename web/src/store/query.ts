@@ -164,9 +164,22 @@ function searcher<R extends Row>(search: string, facet: Facets<R>): (row: R) => 
   const words = search.split(/[,;]+/).flatMap(split).map(plain).filter((w) => w !== "");
   if (words.length === 0) return () => true;
   return (row) => {
-    const hay = facet.words(row).map(plain);
-    return words.some((word) => hay.some((h) => h.includes(word)));
+    const text = searchable(row, facet);
+    return words.some((word) => text.includes(word));
   };
+}
+
+// Rows never change, so what can be found in one is put together once. The
+// parts are kept apart by what no searched word can have.
+const texts = new WeakMap<Row, string>();
+
+function searchable<R extends Row>(row: R, facet: Facets<R>): string {
+  let text = texts.get(row);
+  if (text === undefined) {
+    text = facet.words(row).map(plain).join("\n");
+    texts.set(row, text);
+  }
+  return text;
 }
 
 function split(text: string): string[] {
