@@ -92,20 +92,32 @@ type envelope struct {
 	SID *int64 `json:"sid"`
 }
 
+// next splits a message into its first frame and the rest. Of what is no JSON
+// all is the first frame.
+func next(text []byte) (frame, rest []byte) {
+	d := jsontext.NewDecoder(bytes.NewReader(text))
+	v, err := d.ReadValue()
+	if err != nil {
+		return text, nil
+	}
+	return v, bytes.TrimSpace(text[d.InputOffset():])
+}
+
 // commands carries out the frames of a message. It returns 0 or the code to
 // close with.
 func (s *session) commands(text []byte) fanout.CloseCode {
-	for line := range bytes.SplitSeq(text, []byte("\n")) {
+	for {
 		now := time.Now()
 		ok, enough := s.budget.take(now)
 		if enough {
 			return fanout.CloseOverloaded
 		}
-		if code := s.command(line, ok, now); code != 0 {
+		frame, rest := next(text)
+		if code := s.command(frame, ok, now); code != 0 || len(rest) == 0 {
 			return code
 		}
+		text = rest
 	}
-	return 0
 }
 
 // command carries out one frame, if the budget allows it.
@@ -193,6 +205,9 @@ func (s *session) renew(line []byte) fanout.CloseCode {
 func (s *session) answer(sid *int64, problem *fanout.Error) fanout.CloseCode {
 	if problem == nil {
 		return 0
+	}
+	if checkSID(sid) != nil {
+		sid = nil
 	}
 	s.live().Refuse(sid, problem)
 	if s.errors++; s.errors >= s.gateway.cfg.Errors {

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -57,7 +56,7 @@ func (s *session) greet() fanout.CloseCode {
 	if !timer.Stop() || code != 0 {
 		return code
 	}
-	first, rest, _ := bytes.Cut(text, []byte("\n"))
+	first, rest := next(text)
 	h, problem := decodeHello(first)
 	switch {
 	case problem != nil:
