@@ -172,6 +172,9 @@ func (f *File) open() (io.ReadCloser, error) {
 	packed := &counter{r: file}
 	unpacked, err := gzip.NewReader(packed)
 	if err != nil {
+		if errors.Is(err, io.EOF) { // an empty file
+			err = gzip.ErrHeader
+		}
 		err = errors.Join(encoding(err), file.Close())
 		if broken, ok := errors.AsType[*encodingError](err); ok {
 			return nil, &DataError{Problem: Problem{File: f.Name, Reason: broken.Error()}}

@@ -13,8 +13,8 @@ import (
 	"github.com/waybill-io/waybill/events"
 )
 
-// Mapping says which events the rows of a table are. See docs/mapping.md for how
-// it is written.
+// Mapping says which events the rows of a table are. How it is
+// written stands in examples/mapping.md.
 type Mapping struct {
 	tenant    string // empty where the file leaves it open
 	source    *template
@@ -214,7 +214,7 @@ func (b *builder) data(n ast.Node) *object {
 	}
 	for _, m := range o.members {
 		switch m.name {
-		case "occurred_at", "tz_source", "time_precision":
+		case `"occurred_at"`, `"tz_source"`, `"time_precision"`:
 			b.at(m.at, "%s follows from the event's time and time_precision", m.name)
 		}
 	}
