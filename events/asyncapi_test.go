@@ -26,7 +26,7 @@ func asyncAPI(t *testing.T) map[string]any {
 
 // at looks a JSON pointer up.
 func at(doc any, pointer string) any {
-	for _, name := range strings.Split(strings.TrimPrefix(pointer, "/"), "/") {
+	for name := range strings.SplitSeq(strings.TrimPrefix(pointer, "/"), "/") {
 		members, _ := doc.(map[string]any)
 		doc = members[name]
 	}

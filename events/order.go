@@ -107,12 +107,14 @@ func (d *Payment) check(c *checker) {
 	checkLines(c, "/lines", d.Lines)
 }
 
-// OrderPaid, OrderPaymentFailed and OrderRefunded are an axis apart from
-// fulfilment.
+// Payments are an axis apart from fulfilment.
 type (
-	OrderPaid          struct{ Payment }
+	// OrderPaid says that a payment succeeded.
+	OrderPaid struct{ Payment }
+	// OrderPaymentFailed says that a payment failed.
 	OrderPaymentFailed struct{ Payment }
-	OrderRefunded      struct{ Payment }
+	// OrderRefunded says that money went back.
+	OrderRefunded struct{ Payment }
 )
 
 // OrderAmended sets new totals of lines, cancelled units included, and adds
@@ -182,9 +184,10 @@ func (d *Allocation) check(c *checker) {
 	c.id("/node", d.Node)
 }
 
-// OrderAllocated and OrderBackordered say what a node holds and lacks.
 type (
-	OrderAllocated   struct{ Allocation }
+	// OrderAllocated says what a node holds.
+	OrderAllocated struct{ Allocation }
+	// OrderBackordered says what a node lacks.
 	OrderBackordered struct{ Allocation }
 )
 
@@ -264,10 +267,12 @@ func checkOrders(c *checker, at string, ids []OrderID) {
 	}
 }
 
-// OrderMerged and OrderSplit are published into each order concerned.
+// Links are published into each order concerned.
 type (
+	// OrderMerged says that orders became one.
 	OrderMerged struct{ Relink }
-	OrderSplit  struct{ Relink }
+	// OrderSplit says that an order became several.
+	OrderSplit struct{ Relink }
 )
 
 // Return is what the two return events say.
@@ -285,10 +290,12 @@ func (d *Return) check(c *checker) {
 	c.text("/reason_code", d.ReasonCode)
 }
 
-// OrderReturnRequested and OrderReturnReceived add up per line.
+// Returns add up per line.
 type (
+	// OrderReturnRequested says that the customer wants to send units back.
 	OrderReturnRequested struct{ Return }
-	OrderReturnReceived  struct{ Return }
+	// OrderReturnReceived says that units came back.
+	OrderReturnReceived struct{ Return }
 )
 
 // OrderReshipped says that a new shipment replaces one that was lost or damaged.

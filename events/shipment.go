@@ -148,8 +148,10 @@ func (d *TrackingAssigned) check(c *checker) {
 
 // Scans without data of their own.
 type (
-	InfoReceived struct{ ShipmentFact } // the carrier knows of the parcel
-	PickedUp     struct{ ShipmentFact } // the carrier has the parcel
+	// InfoReceived says that the carrier knows of the parcel.
+	InfoReceived struct{ ShipmentFact }
+	// PickedUp says that the carrier has the parcel.
+	PickedUp struct{ ShipmentFact }
 )
 
 // Movement is what departures and arrivals say.
@@ -166,10 +168,12 @@ func (d *Movement) check(c *checker) {
 	c.optionalText("/mode", d.Mode)
 }
 
-// Departed and Arrived are the two ends of a leg.
+// The two ends of a leg.
 type (
+	// Departed says that the parcel left a place.
 	Departed struct{ Movement }
-	Arrived  struct{ Movement }
+	// Arrived says that the parcel reached a place.
+	Arrived struct{ Movement }
 )
 
 // Reasoned is what events say that need a reason.
@@ -185,13 +189,21 @@ func (d *Reasoned) check(c *checker) {
 
 // Events with a reason.
 type (
-	CustomsHeld       struct{ Reasoned } // an overlay
-	CustomsReleased   struct{ Reasoned } // ends the hold
-	ReturnInitiated   struct{ Reasoned } // on its way back to the sender
-	Returned          struct{ Reasoned } // back at the sender
-	Lost              struct{ Reasoned }
-	Damaged           struct{ Reasoned } // an overlay
-	Destroyed         struct{ Reasoned }
+	// CustomsHeld says that customs hold the parcel: an overlay.
+	CustomsHeld struct{ Reasoned }
+	// CustomsReleased ends the hold.
+	CustomsReleased struct{ Reasoned }
+	// ReturnInitiated says that the parcel is on its way back to the sender.
+	ReturnInitiated struct{ Reasoned }
+	// Returned says that the parcel is back at the sender.
+	Returned struct{ Reasoned }
+	// Lost says that the carrier cannot find the parcel.
+	Lost struct{ Reasoned }
+	// Damaged says that the parcel is damaged: an overlay.
+	Damaged struct{ Reasoned }
+	// Destroyed says that the parcel is no more.
+	Destroyed struct{ Reasoned }
+	// ShipmentCancelled says that the shipment is not to go.
 	ShipmentCancelled struct{ Reasoned }
 )
 
@@ -266,56 +278,6 @@ func (d *Delivered) check(c *checker) {
 	checkContents(c, d.Contents)
 	c.optionalText("/pod_ref", d.PODRef)
 	c.oneOf("/handed_to", string(d.HandedTo), "", string(ToRecipient), string(ToNeighbour), string(ToLocker), string(ToSafePlace))
-}
-
-// Party is who is answerable for an exception.
-type Party string
-
-// The parties.
-const (
-	PartyCarrier   Party = "carrier"
-	PartyShipper   Party = "shipper"
-	PartyConsignee Party = "consignee"
-	PartyCustoms   Party = "customs"
-	PartyWeather   Party = "weather"
-	PartyOther     Party = "other"
-)
-
-// ExceptionOpened opens a case.
-type ExceptionOpened struct {
-	ShipmentFact
-	ExceptionID    ExceptionID `json:"exception_id"`
-	ReasonCode     string      `json:"reason_code"`
-	Party          Party       `json:"party"`
-	Severity       string      `json:"severity"` // low, medium, high, critical
-	ActionRequired bool        `json:"action_required,omitzero"`
-}
-
-func (d *ExceptionOpened) check(c *checker) {
-	d.ShipmentFact.check(c)
-	c.id("/exception_id", string(d.ExceptionID))
-	c.text("/reason_code", d.ReasonCode)
-	c.oneOf("/party", string(d.Party), string(PartyCarrier), string(PartyShipper), string(PartyConsignee), string(PartyCustoms), string(PartyWeather), string(PartyOther))
-	c.oneOf("/severity", d.Severity, "low", "medium", "high", "critical")
-}
-
-// ExceptionResolved ends a case. What it says beyond the id is what is known at
-// the end.
-type ExceptionResolved struct {
-	ShipmentFact
-	ExceptionID    ExceptionID `json:"exception_id"`
-	ReasonCode     string      `json:"reason_code,omitzero"`
-	Party          Party       `json:"party,omitzero"`
-	Severity       string      `json:"severity,omitzero"`
-	ActionRequired bool        `json:"action_required,omitzero"`
-}
-
-func (d *ExceptionResolved) check(c *checker) {
-	d.ShipmentFact.check(c)
-	c.optionalText("/reason_code", d.ReasonCode)
-	c.id("/exception_id", string(d.ExceptionID))
-	c.oneOf("/party", string(d.Party), "", string(PartyCarrier), string(PartyShipper), string(PartyConsignee), string(PartyCustoms), string(PartyWeather), string(PartyOther))
-	c.oneOf("/severity", d.Severity, "", "low", "medium", "high", "critical")
 }
 
 // ETAChanged is a newly known estimate of the delivery.

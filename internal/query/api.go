@@ -30,6 +30,7 @@ type Verifier interface {
 type Config struct {
 	CursorKey []byte                // signs cursors; the same in every process behind one address. Defaults to a random one.
 	Timeout   time.Duration         // for one request. Defaults to 2 s.
+	PerSecond float64               // requests of one user; twice as many may come at once. Defaults to 50.
 	Metrics   prometheus.Registerer // Defaults to none.
 }
 
@@ -38,6 +39,7 @@ type api struct {
 	store   Store
 	tokens  Verifier
 	cursors sealer
+	users   *limiter
 	log     *slog.Logger
 }
 
@@ -49,7 +51,13 @@ func New(cfg Config, store Store, tokens Verifier, log *slog.Logger) (http.Handl
 	if cfg.Timeout == 0 {
 		cfg.Timeout = 2 * time.Second
 	}
-	a := &api{store: store, tokens: tokens, cursors: sealer{cfg.CursorKey}, log: log}
+	if cfg.PerSecond == 0 {
+		cfg.PerSecond = 50
+	}
+	a := &api{
+		store: store, tokens: tokens, cursors: sealer{cfg.CursorKey}, log: log,
+		users: newLimiter(cfg.PerSecond),
+	}
 	mux := http.NewServeMux()
 	a.routes(mux)
 	seconds, err := newHistogram(cfg.Metrics)
@@ -101,7 +109,8 @@ func operation(h huma.API, id, path, summary string) huma.Operation {
 	}
 	for status, when := range map[string]string{
 		"400": "bad_parameter, bad_cursor", "401": "invalid_token", "403": "forbidden",
-		"404": "not_found: the tenant of the token has no such thing", "500": "internal", "503": "unavailable: ask again after Retry-After",
+		"404": "not_found: the tenant of the token has no such thing", "429": "rate_limited: ask again after Retry-After",
+		"500": "internal", "503": "unavailable: ask again after Retry-After",
 	} {
 		op.Responses[status] = &huma.Response{Description: when, Content: map[string]*huma.MediaType{problemType: {Schema: problem}}}
 	}

@@ -24,11 +24,11 @@
 //
 // # Concurrency
 //
-// The handler keeps no state between requests and serves any number at once; a
-// Store must bear that.
+// Between requests the handler keeps how often each user asks, and nothing else.
+// It serves any number at once; a Store must bear that.
 //
 // # Not here
 //
-// Live updates (package fanout). Limits of connections and rates, TLS and the
-// listening port, which belong to the command.
+// Live updates (package fanout). Limits of connections, TLS and the listening
+// port, which belong to the command.
 package query

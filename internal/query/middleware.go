@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -40,8 +41,8 @@ func answer(ctx huma.Context, p *Problem) {
 	p.write(w)
 }
 
-// authenticate lets a request pass whose token is valid and may read. Why one is
-// not valid is for the log only.
+// authenticate lets a request pass whose token is valid, whose bearer may read
+// and does not ask too often. Why a token is not valid is for the log only.
 func (a *api) authenticate(ctx huma.Context, next func(huma.Context)) {
 	r, _ := humago.Unwrap(ctx)
 	principal, err := a.tokens.Verify(bearer(r))
@@ -52,6 +53,10 @@ func (a *api) authenticate(ctx huma.Context, next func(huma.Context)) {
 	}
 	if !principal.Has(ScopeRead) {
 		answer(ctx, refuse(http.StatusForbidden, CodeForbidden, "The token does not let its bearer read."))
+		return
+	}
+	if !a.users.allow(principal.Tenant+"|"+principal.Subject, time.Now()) {
+		answer(ctx, refuse(http.StatusTooManyRequests, CodeRateLimited, "There are too many requests of one user."))
 		return
 	}
 	next(huma.WithValue(ctx, tenantKey, events.TenantID(principal.Tenant)))

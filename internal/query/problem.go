@@ -1,6 +1,7 @@
 package query
 
 import (
+	"maps"
 	"net/http"
 
 	"github.com/go-json-experiment/json"
@@ -17,6 +18,7 @@ const (
 	CodeForbidden    Code = "forbidden"          // the token does not let its bearer read
 	CodeNotFound     Code = "not_found"          // no such thing in the tenant, or no such path
 	CodeMethod       Code = "method_not_allowed" // the path exists for other methods
+	CodeRateLimited  Code = "rate_limited"       // the user asks too often
 	CodeUnavailable  Code = "unavailable"        // the read model cannot answer now
 	CodeInternal     Code = "internal"           // our fault
 )
@@ -25,7 +27,7 @@ const (
 type Problem struct {
 	Title     string `json:"title" doc:"The status in words."`
 	Status    int    `json:"status" doc:"The HTTP status."`
-	Code      Code   `json:"code" enum:"bad_parameter,bad_cursor,invalid_token,forbidden,not_found,method_not_allowed,unavailable,internal" doc:"The stable name of the refusal."`
+	Code      Code   `json:"code" enum:"bad_parameter,bad_cursor,invalid_token,forbidden,not_found,method_not_allowed,rate_limited,unavailable,internal" doc:"The stable name of the refusal."`
 	Detail    string `json:"detail" doc:"One sentence for people."`
 	Parameter string `json:"parameter,omitzero" doc:"The query parameter that is wrong."`
 }
@@ -58,7 +60,7 @@ func (p *Problem) GetHeaders() http.Header {
 	switch p.Code {
 	case CodeInvalidToken:
 		h.Set("WWW-Authenticate", `Bearer error="invalid_token"`)
-	case CodeUnavailable:
+	case CodeRateLimited, CodeUnavailable:
 		h.Set("Retry-After", "1")
 	default:
 	}
@@ -70,9 +72,7 @@ func (p *Problem) ContentType(string) string { return problemType }
 
 // write answers with the problem.
 func (p *Problem) write(w http.ResponseWriter) {
-	for key, values := range p.GetHeaders() {
-		w.Header()[key] = values
-	}
+	maps.Copy(w.Header(), p.GetHeaders())
 	w.Header().Set("Content-Type", problemType)
 	w.WriteHeader(p.Status)
 	_ = marshal(w, p) // a client that hung up needs no answer
