@@ -215,7 +215,7 @@ func (b *builder) data(n ast.Node) *object {
 	for _, m := range o.members {
 		switch m.name {
 		case `"occurred_at"`, `"tz_source"`, `"time_precision"`:
-			b.at(m.at, "%s follows from the event's time and time_precision", m.name)
+			b.at(m.at, "%s follows from the event's time and time_precision", strings.Trim(m.name, `"`))
 		}
 	}
 	return o

@@ -45,7 +45,7 @@ events:
 		{"a field of another type", "handed_to: recipient", "parcel_id: 1", "m.yaml:12:18: shipment.delivered.v1: /data/parcel_id: is no value of this field"},
 		{"a column where a number is needed", "handed_to: recipient", "contents: [{order_id: o, line_id: l, qty: '${n}'}]", "/data/contents/0/qty: is no value of this field"},
 		{"a word that the vocabulary does not have", "handed_to: recipient", "handed_to: dog", "m.yaml:12:18: shipment.delivered.v1: schema_violation: /data/handed_to: is not one of recipient, neighbour, locker, safe_place"},
-		{"a time in the data", "handed_to: recipient", "occurred_at: x", "m.yaml:12:7: "occurred_at" follows from the event's time and time_precision"},
+		{"a time in the data", "handed_to: recipient", "occurred_at: x", "m.yaml:12:7: occurred_at follows from the event's time and time_precision"},
 		{"a precision that there is not", "    time: at", "    time: at\n    time_precision: week", "/data/time_precision: is not one of"},
 		{"a condition of nothing", "    time: at", "    time: at\n    when: {equals: x}", "the condition names no column"},
 		{"a condition of two minds", "    time: at", "    time: at\n    when: {column: a, equals: x, in: [y]}", "a condition is a column, a column with one of"},
