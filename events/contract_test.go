@@ -197,14 +197,15 @@ func collect(typ reflect.Type, into map[string]reflect.StructField) {
 	}
 }
 
-// disagree says how the verdicts of Go and of the schema differ, or "".
-func disagree(t testing.TB, s *jsonschema.Schema, typ events.Type, doc any) string {
+// disagree says how the verdicts of Go and of the schema differ, or "", and
+// whether the schema refuses the document.
+func disagree(t testing.TB, s *jsonschema.Schema, typ events.Type, doc any) (why string, refused bool) {
 	_, inGo := decodeData(t, typ, text(t, doc))
 	bySchema := s.Validate(doc)
 	if (inGo == nil) == (bySchema == nil) || bySchema == nil && beyondSchema(inGo) {
-		return ""
+		return "", bySchema != nil
 	}
-	return fmt.Sprintf("Go says %v\nschema says %v\nof %.2000s", inGo, bySchema, text(t, doc))
+	return fmt.Sprintf("Go says %v\nschema says %v\nof %.2000s", inGo, bySchema, text(t, doc)), bySchema != nil
 }
 
 // beyondSchema reports a refusal for what a JSON Schema cannot say: one key twice
@@ -225,11 +226,11 @@ func TestGoAndSchemaGiveTheSameVerdict(t *testing.T) {
 		}
 		refused := 0
 		for _, m := range mutations(full, light...) {
-			doc := m.apply(full)
-			if why := disagree(t, s, typ, doc); why != "" {
+			why, bad := disagree(t, s, typ, m.apply(full))
+			if why != "" {
 				t.Errorf("%s: %s", m.name, why)
 			}
-			if s.Validate(doc) != nil {
+			if bad {
 				refused++
 			}
 		}
@@ -252,7 +253,7 @@ func TestGoAndSchemaGiveTheSameVerdictOnManyChanges(t *testing.T) {
 			m := rapid.SampledFrom(mutations(doc)).Draw(rt, "mutation")
 			doc = m.apply(doc)
 		}
-		if why := disagree(t, schema(t, string(typ)), typ, doc); why != "" {
+		if why, _ := disagree(t, schema(t, string(typ)), typ, doc); why != "" {
 			rt.Error(why)
 		}
 	})

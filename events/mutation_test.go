@@ -30,6 +30,9 @@ func mutations(doc any, light ...string) []mutation {
 				list = append(list, mutation{"drop " + at, func(d any) any { return edit(d, path, drop) }})
 			}
 			for i, v := range replacements {
+				if s, ok := v.(string); ok && len(s) > 4096 && path[len(path)-1] != "text" {
+					continue // the others end long before
+				}
 				list = append(list, mutation{fmt.Sprintf("%s = replacement %d", at, i), func(d any) any { return edit(d, path, v) }})
 			}
 		}
