@@ -98,6 +98,9 @@ type SourceConfig struct {
 	// MaxWait is how long a broker holds a fetch that finds nothing. A fetch in
 	// progress delays nothing: it is abandoned. Defaults to 500 ms.
 	MaxWait time.Duration
+	// FetchTimeout bounds a fetch beyond MaxWait. After one that takes longer
+	// less is asked for. Defaults to 30 s.
+	FetchTimeout time.Duration
 	// FetchBytes bounds the answer to one fetch, as it is on the wire. Defaults
 	// to 2 MiB.
 	FetchBytes int
@@ -120,6 +123,7 @@ type SourceConfig struct {
 func (c SourceConfig) withDefaults() SourceConfig {
 	c.Topics = c.Topics.withDefaults()
 	c.MaxWait = cmp.Or(c.MaxWait, 500*time.Millisecond)
+	c.FetchTimeout = cmp.Or(c.FetchTimeout, 30*time.Second)
 	c.FetchBytes = cmp.Or(c.FetchBytes, 2*mib)
 	c.PartitionBytes = cmp.Or(c.PartitionBytes, mib)
 	c.MaxRecords = cmp.Or(c.MaxRecords, 2500)
@@ -137,6 +141,7 @@ func (c SourceConfig) validate() error {
 	return errors.Join(
 		checkBrokers(c.Brokers), group,
 		checkPositive("MaxWait", c.MaxWait),
+		checkPositive("FetchTimeout", c.FetchTimeout),
 		checkPositive("FetchBytes", c.FetchBytes),
 		checkPositive("PartitionBytes", c.PartitionBytes),
 		checkPositive("MaxRecords", c.MaxRecords),

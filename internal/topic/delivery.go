@@ -31,8 +31,10 @@ type parcel struct {
 	refused atomic.Bool // for good
 }
 
-// newDelivery encodes the events. The time of a record without one is now, the
-// same in every try.
+// newDelivery encodes the events. A record's time is now, the same in every try:
+// Kafka removes records by it, and events that are older than the retention,
+// as imported ones are, would go before anyone reads them. When an event was
+// ingested stands in its headers.
 func (p *Publisher) newDelivery(batch []events.Event) (*delivery, error) {
 	d := &delivery{parcels: make([]parcel, len(batch))}
 	now := time.Now()
@@ -41,16 +43,13 @@ func (p *Publisher) newDelivery(batch []events.Event) (*delivery, error) {
 		if err != nil {
 			return nil, fmt.Errorf("encode event %d (%s): %w", i, batch[i].ID, err)
 		}
-		if m.Time.IsZero() {
-			m.Time = now
-		}
 		pc := &d.parcels[i]
 		pc.msg = kafka.Message{
 			Topic:      p.cfg.Topics.of(batch[i].Stream()),
 			Key:        m.Key,
 			Value:      m.Value,
 			Headers:    writeHeaders(m.Headers),
-			Time:       m.Time,
+			Time:       now,
 			WriterData: pc,
 		}
 		d.size += sizeOf(m)

@@ -15,6 +15,8 @@
 //   - Order. A feed yields each partition in offset order, every committed record
 //     once. The events of one call to Publish that share a key are written in
 //     their order, as long as no write of theirs has to be repeated.
+//   - Time. A record's timestamp is when it was published, whatever the event
+//     says of itself, so that retention counts from there.
 //   - Isolation. Aborted records, transaction markers and records below the
 //     position asked for are never yielded. The checksum of every batch is
 //     checked.

@@ -12,10 +12,10 @@ import (
 // has just taken over may not know all of its log yet. It returns an
 // OutOfRangeError for the first that is really outside, and the error of asking
 // otherwise.
-func (f *feed) outside(ctx context.Context, parts []projector.Partition, from map[projector.Partition]int64) error {
+func (l *loop) outside(ctx context.Context, parts []projector.Partition, from map[projector.Partition]int64) error {
 	var trouble error
 	for _, p := range parts {
-		b, err := f.cluster.bounds(ctx, p, uncommitted)
+		b, err := l.cluster.bounds(ctx, p, uncommitted)
 		switch {
 		case err != nil:
 			trouble = errors.Join(trouble, err)
@@ -30,34 +30,35 @@ func (f *feed) outside(ctx context.Context, parts []projector.Partition, from ma
 
 var errUnsettled = errors.New("the leader refuses a position that lies within its log")
 
-// findCorrupt fetches each of parts alone, because kafka-go cannot say which one
+// findCorrupt fetches each partition alone, because kafka-go cannot say which one
 // an answer broke on. It returns nil unless one of them is unreadable while its
 // leader answers other questions about it.
-func (f *feed) findCorrupt(ctx context.Context, parts []projector.Partition) error {
-	for _, p := range parts {
-		if err := f.unreadable(ctx, p); err != nil {
-			at := f.queue.positions([]projector.Partition{p})[p]
+func (l *loop) findCorrupt(ctx context.Context) error {
+	for _, p := range l.parts {
+		alone := &loop{feed: l.feed, leader: l.leader, parts: []projector.Partition{p}, budget: l.budget}
+		if at, err := alone.unreadable(ctx); err != nil {
 			return &projector.CorruptError{Partition: p, Offset: at, Err: err}
 		}
 	}
 	return nil
 }
 
-// unreadable returns the error of p's bytes if it comes every time, over
-// connections that do not break.
-func (f *feed) unreadable(ctx context.Context, p projector.Partition) error {
+// unreadable returns the error of the partition's bytes, and where they are, if
+// it comes every time, over connections that do not break.
+func (l *loop) unreadable(ctx context.Context) (int64, error) {
 	const tries = 3
+	p := l.parts[0]
+	from := l.queue.positions(l.parts)
 	var last error
 	for range tries {
-		if _, err := f.cluster.bounds(ctx, p, uncommitted); err != nil {
-			return nil
+		if _, err := l.cluster.bounds(ctx, p, uncommitted); err != nil {
+			return 0, nil
 		}
-		from := f.queue.positions([]projector.Partition{p})
-		broken := f.cluster.dialer.broken.Load()
-		_, last = f.fetch(ctx, f.request(0, []projector.Partition{p}, from, time.Millisecond))
-		if !undecodable(last) && !cutOff(last) || f.cluster.dialer.broken.Load() != broken {
-			return nil
+		broken := l.cluster.dialer.broken.Load()
+		_, last = l.fetch(ctx, l.request(from, time.Millisecond))
+		if !undecodable(last) && !cutOff(last) || l.cluster.dialer.broken.Load() != broken {
+			return 0, nil
 		}
 	}
-	return last
+	return from[p], last
 }

@@ -110,7 +110,6 @@ func TestARepeatedWriteHasTheSameTime(t *testing.T) {
 	t.Parallel()
 	r, c := bend(t, 1)
 	e := orders(1, 1)
-	e[0].IngestedAt = time.Time{}
 	faulty(c, kerr.RequestTimedOut, 2) // written, but not acknowledged
 	before := time.Now().Truncate(time.Millisecond)
 	r.publish(e...)

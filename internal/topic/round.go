@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"time"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol/fetch"
@@ -13,24 +12,27 @@ import (
 	"github.com/waybill-io/waybill/internal/projector"
 )
 
-// round is one fetch of parts and what comes of it: records in the queue, and
-// the error of the worst partition.
-func (f *feed) round(ctx context.Context, n int, parts []projector.Partition) error {
-	from := f.queue.positions(parts)
-	res, err := f.fetch(ctx, f.request(n, parts, from, f.cfg.MaxWait))
+// round is one fetch and what comes of it: records in the queue, and an error
+// that says what is wrong with some of the partitions.
+func (l *loop) round(ctx context.Context) error {
+	if l.leader == noLeader {
+		return errNoLeader
+	}
+	from := l.queue.positions(l.parts)
+	res, err := l.fetch(ctx, l.request(from, l.cfg.MaxWait))
 	if err != nil {
 		return err
 	}
-	a := answer{at: maps.Clone(from), limit: f.cfg.MaxRecords, behind: map[projector.Partition]bool{}}
+	a := answer{at: maps.Clone(from), limit: l.cfg.MaxRecords, behind: map[projector.Partition]bool{}}
 	for _, t := range res.Topics {
 		for _, p := range t.Partitions {
 			a.partition(projector.Partition{Topic: t.Topic, ID: p.Partition}, &p)
 		}
 	}
 	a.cut()
-	f.queue.push(a.portions, a.behind)
+	l.queue.push(a.portions, a.behind)
 	if len(a.outside) > 0 {
-		return errors.Join(a.err, f.outside(ctx, a.outside, from))
+		return errors.Join(a.err, l.outside(ctx, a.outside, from))
 	}
 	if a.err == nil && len(a.portions) == 0 && a.starved() {
 		return errNothing
@@ -41,24 +43,6 @@ func (f *feed) round(ctx context.Context, n int, parts []projector.Partition) er
 // errNothing is an answer without the records that it says are there. If it goes
 // on, the stall watchdog ends the generation.
 var errNothing = errors.New("the broker sends none of the records that it has")
-
-// fetch sends a request to the leader of its partitions.
-func (f *feed) fetch(ctx context.Context, req *fetch.Request) (*fetch.Response, error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Duration(req.MaxWaitTime)*time.Millisecond+requestTimeout)
-	defer cancel()
-	msg, err := f.cluster.RoundTrip(ctx, f.cluster.addr, req)
-	if err != nil {
-		return nil, err
-	}
-	res, ok := msg.(*fetch.Response)
-	if !ok {
-		return nil, fmt.Errorf("unexpected answer %T", msg)
-	}
-	if res.ErrorCode != 0 {
-		return nil, kafka.Error(res.ErrorCode)
-	}
-	return res, nil
-}
 
 // answer sorts what a fetch brought.
 type answer struct {

@@ -322,3 +322,19 @@ func TestAFeedEndsWithItsContext(t *testing.T) {
 		t.Errorf("Next = %v, want %v", err, context.Canceled)
 	}
 }
+
+// A fetch that takes too long for its size would take too long for ever.
+func TestAFeedAsksForLessAfterAnAnswerThatTookTooLong(t *testing.T) {
+	t.Parallel()
+	r, c := bend(t, 1)
+	r.publish(orders(50, 5)...)
+	ctx, s := r.session(func(c *topic.SourceConfig) { c.MaxWait, c.FetchTimeout = 10*time.Millisecond, 100*time.Millisecond })
+	c.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		slow := req.(*kmsg.FetchRequest).MaxBytes > 300<<10
+		if slow {
+			c.KeepControl()
+		}
+		return nil, nil, slow // no answer at all
+	})
+	read(t, s.Open(ctx, fromStart(s)), 50)
+}
