@@ -22,6 +22,8 @@ type Projection struct {
 	Brokers     []string
 	DatabaseURL string
 	Group       string
+	// Topics are the topics' names. Defaults to those of package events.
+	Topics      topic.Names
 	Workers     int
 	BatchEvents int
 	BatchWait   time.Duration
@@ -29,7 +31,7 @@ type Projection struct {
 
 // Run projects until ctx ends.
 func (c Projection) Run(ctx context.Context, server *ops.Server, log *slog.Logger) error {
-	source, err := topic.NewSource(topic.SourceConfig{Brokers: c.Brokers, Group: c.Group, Log: log})
+	source, err := topic.NewSource(topic.SourceConfig{Brokers: c.Brokers, Group: c.Group, Topics: c.Topics, Log: log})
 	if err != nil {
 		return err
 	}
