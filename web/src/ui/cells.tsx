@@ -18,6 +18,14 @@ export function None() {
   return <span class="none" title="not known">–</span>;
 }
 
+const tail = 11;
+
+/** An id; when there is no room, its middle goes: what tells ids apart is often their end. */
+export function Id({ id }: { id: string }) {
+  if (id.length <= tail + 3) return <span class="clip">{id}</span>;
+  return <span class="ends" title={id}><span class="clip">{id.slice(0, -tail)}</span><span>{id.slice(-tail)}</span></span>;
+}
+
 const agingMs = 24 * 3_600_000;
 const oldMs = 72 * 3_600_000;
 

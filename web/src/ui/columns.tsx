@@ -2,7 +2,7 @@
 
 import type { ComponentChildren } from "preact";
 import type { Order, Row, Shipment } from "../store/rows.ts";
-import { Age, Badge, Due, Moment, None, Status } from "./cells.tsx";
+import { Age, Badge, Due, Id, Moment, None, Status } from "./cells.tsx";
 import { number } from "./format.ts";
 import { spell, typeLabel } from "./words.ts";
 
@@ -42,20 +42,20 @@ function LastScan({ row }: { row: Shipment }) {
 function Several({ values }: { values: readonly string[] }) {
   if (values.length === 0) return <None />;
   return (
-    <span class="clip" title={values.join("\n")}>
-      {values[0]}
-      {values.length > 1 && <span class="soft"> +{values.length - 1}</span>}
-    </span>
+    <>
+      <Id id={values[0] ?? ""} />
+      {values.length > 1 && <span class="soft" title={values.join("\n")}>+{values.length - 1}</span>}
+    </>
   );
 }
 
 export const shipmentColumns: readonly Column<Shipment>[] = [
-  { key: "id", label: "Shipment", sort: "id", cell: (s) => <span class="clip id">{s.id}</span> },
+  { key: "id", label: "Shipment", sort: "id", cell: (s) => <Id id={s.id} /> },
   { key: "status", label: "Status", sort: "status", cell: (s) => <Status status={s.status} /> },
   {
     key: "carrier", label: "Carrier", sort: "carrier",
     cell: (s) => s.carrier || s.service
-      ? <span class="clip">{s.carrier}{s.service && <span class="soft"> {s.service}</span>}</span>
+      ? <span class="clip">{s.carrier}{s.service && <span class="soft"> {s.service.replaceAll("_", " ")}</span>}</span>
       : <None />,
   },
   { key: "scan", label: "Last scan", sort: "scan", cell: (s) => <LastScan row={s} /> },
@@ -88,7 +88,7 @@ function OrderMarks({ row }: { row: Order }) {
 }
 
 export const orderColumns: readonly Column<Order>[] = [
-  { key: "id", label: "Order", sort: "id", cell: (o) => <span class="clip id">{o.id}</span> },
+  { key: "id", label: "Order", sort: "id", cell: (o) => <Id id={o.id} /> },
   { key: "status", label: "Status", sort: "status", cell: (o) => <Status status={o.status} /> },
   { key: "ordernumber", label: "Number", sort: "number", cell: (o) => (o.number ? <span class="clip">{o.number}</span> : <None />) },
   { key: "channel", label: "Channel", sort: "channel", cell: (o) => (o.channel ? <span class="clip">{o.channel}</span> : <None />) },

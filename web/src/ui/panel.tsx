@@ -73,7 +73,7 @@ function Facts({ row }: { row: Shipment }) {
         {row.gap && <Badge tone="note">gap</Badge>}
       </div>
       <dl class="facts">
-        <Fact label="Carrier">{[row.carrier, row.service].filter(Boolean).join(" · ") || <None />}</Fact>
+        <Fact label="Carrier">{[row.carrier, row.service.replaceAll("_", " ")].filter(Boolean).join(" · ") || <None />}</Fact>
         <Fact label="ETA"><Due at={row.eta} /></Fact>
         <Fact label="Last scan">{row.lastScanAt === null ? <None /> : <><Moment at={row.lastScanAt} /> {row.lastLocation}</>}</Fact>
         <Fact label="Parcels">{number(row.parcels)}{row.direction && <span class="soft"> {row.direction}</span>}</Fact>
