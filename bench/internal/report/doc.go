@@ -1,0 +1,3 @@
+// Package report says under which conditions a benchmark ran, and ends it with
+// one line that a program can read.
+package report
