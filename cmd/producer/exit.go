@@ -11,13 +11,16 @@ import (
 
 // Exit codes beside 0, 1 and 2, those of sysexits.h.
 const (
-	codeData        = 65 // the content of a file is refused
-	codeNoInput     = 66 // a file is not there
-	codeIO          = 74 // reading or writing a file failed
-	codeUnavailable = 75 // the brokers did not answer in time; trying again is right
-	codeNoAccess    = 77 // a file may not be read
-	codeInterrupted = 130
+	codeData        = 65  // the content of a file is refused
+	codeNoInput     = 66  // a file is not there
+	codeIO          = 74  // reading or writing a file failed
+	codeUnavailable = 75  // the brokers did not answer in time; trying again is right
+	codeNoAccess    = 77  // a file may not be read
+	codeInterrupted = 130 // a signal came before the end
 )
+
+// errOutput says that the result could not be told.
+var errOutput = errors.New("write the output")
 
 // exitError is an error with its exit code.
 type exitError struct {
@@ -34,9 +37,12 @@ func (e *exitError) Unwrap() error { return e.error }
 func usage(err error) error { return &cli.UsageError{Err: err} }
 
 // exit gives an error its exit code.
-func exit(err error) error {
+func exit(ctx context.Context, err error) error {
 	if _, ok := errors.AsType[*cli.UsageError](err); ok {
 		return err
+	}
+	if ctx.Err() != nil && (errors.Is(err, context.Cause(ctx)) || errors.Is(err, context.Canceled)) {
+		return &exitError{err, codeInterrupted}
 	}
 	return &exitError{err, codeOf(err)}
 }
@@ -54,12 +60,10 @@ func codeOf(err error) int {
 		return codeNoAccess
 	case file || is(fs.ErrNotExist):
 		return codeNoInput
-	case disk && path != nil || is(ingest.ErrRejects):
+	case disk && path != nil || is(ingest.ErrRejects) || is(errOutput):
 		return codeIO
 	case is(context.DeadlineExceeded):
 		return codeUnavailable
-	case is(context.Canceled):
-		return codeInterrupted
 	default:
 		return 1
 	}

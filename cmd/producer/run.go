@@ -21,7 +21,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		return err
 	}
 	if command == "types" {
-		return listTypes(stdout)
+		return listTypes(ctx, stdout)
 	}
 	log, err := ops.NewLogger(stderr, ops.LogConfig{Format: cfg.LogFormat, Level: cfg.LogLevel})
 	if err != nil {
@@ -39,9 +39,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	result, err := work(ctx, cfg, log, broker{pub}, stderr)
 	err = errors.Join(err, pub.Close())
 	if err != nil {
-		return exit(err)
+		return exit(ctx, err)
 	}
-	return conclude(stdout, result, time.Since(began))
+	return conclude(ctx, stdout, result, time.Since(began))
 }
 
 // task is what a command does with a publisher.
@@ -50,18 +50,18 @@ type task func(ctx context.Context, cfg *config, log *slog.Logger, pub ingest.Pu
 var _ = []task{publish, simulate}
 
 // conclude prints the last line, which scripts read.
-func conclude(stdout io.Writer, r ingest.Result, took time.Duration) error {
+func conclude(ctx context.Context, stdout io.Writer, r ingest.Result, took time.Duration) error {
 	_, err := fmt.Fprintf(stdout, "published=%d skipped=%d seconds=%.3f\n", r.Published, r.Skipped, took.Seconds())
 	if err != nil {
-		return exit(fmt.Errorf("write the result: %w", err))
+		return exit(ctx, fmt.Errorf("%w: %w", errOutput, err))
 	}
 	return nil
 }
 
-func listTypes(stdout io.Writer) error {
+func listTypes(ctx context.Context, stdout io.Writer) error {
 	for _, t := range events.Types() {
 		if _, err := fmt.Fprintln(stdout, t); err != nil {
-			return exit(fmt.Errorf("write the types: %w", err))
+			return exit(ctx, fmt.Errorf("%w: %w", errOutput, err))
 		}
 	}
 	return nil

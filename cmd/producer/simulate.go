@@ -49,7 +49,7 @@ func simulate(ctx context.Context, cfg *config, log *slog.Logger, pub ingest.Pub
 // that everything that was handed over is in the log.
 func interrupted(ctx context.Context, stopped error) bool {
 	how, ok := errors.AsType[*ingest.StoppedError](stopped)
-	return ctx.Err() != nil && (!ok || how.Unknown == 0 && errors.Is(how.Err, context.Canceled))
+	return ctx.Err() != nil && (!ok || how.Unknown == 0 && errors.Is(how.Err, context.Cause(ctx)))
 }
 
 // tellAll tells the histories as fast as they can be published.

@@ -36,7 +36,8 @@ func (b *Brokers) UnmarshalText(text []byte) error {
 	for part := range strings.SplitSeq(string(text), ",") {
 		var a Address
 		if err := a.UnmarshalText([]byte(strings.TrimSpace(part))); err != nil {
-			return fmt.Errorf("broker %q: %w", part, err)
+			host := part[strings.LastIndex(part, "@")+1:] // what stands before may be a password
+			return fmt.Errorf("broker %q: %w", host, err)
 		}
 		*b = append(*b, string(a))
 	}
