@@ -60,13 +60,13 @@ func (w *worker) bisect(ctx context.Context, b Batch, cause error) error {
 		e := b.Events[0]
 		b.Poison = append(b.Poison, Poison{Record: *e.Record, Code: "constraint", SQLState: data.SQLState, Message: cause.Error()})
 		b.Events = nil
-		return w.store1(ctx, b)
+		return w.applyBatch(ctx, b)
 	}
 	left, right := b.split()
-	if err := w.store1(ctx, left); err != nil {
+	if err := w.applyBatch(ctx, left); err != nil {
 		return err
 	}
-	return w.store1(ctx, right)
+	return w.applyBatch(ctx, right)
 }
 
 // split parts a batch of at least two events by the places of its records.

@@ -71,8 +71,9 @@ type Projector struct {
 	cfg    Config
 	log    *slog.Logger
 
-	mu     sync.Mutex
-	halted map[Partition]error // stopped until an operator says otherwise
+	mu       sync.Mutex          // guards what follows
+	assigned int                 // partitions of this generation
+	halted   map[Partition]error // stopped until an operator says otherwise
 }
 
 // New returns a projector; Run makes it work.
@@ -93,30 +94,33 @@ func (p *Projector) serve(ctx context.Context, s Session) error {
 	cluster, parts := s.Assignment()
 	claims, err := p.claim(ctx, s, cluster, parts)
 	if err != nil {
-		return p.leave(ctx, err)
+		return p.leave(err)
 	}
-	p.report(len(parts))
-	g, ctx := errgroup.WithContext(ctx)
+	p.mu.Lock()
+	p.assigned = len(parts)
+	p.mu.Unlock()
+	p.report()
+	g, working := errgroup.WithContext(ctx)
 	for i := range min(p.cfg.Workers, len(parts)) {
-		mine := map[Partition]Claim{}
+		mine := map[Partition]owned{}
 		for j := i; j < len(parts); j += p.cfg.Workers {
 			if claim, ok := claims[parts[j]]; ok {
 				mine[parts[j]] = claim
 			}
 		}
 		if len(mine) > 0 {
-			g.Go(func() error { return p.newWorker(s, mine).run(ctx) })
+			g.Go(func() error { return p.newWorker(s, mine).run(working) })
 		}
 	}
 	if err := g.Wait(); err != nil {
-		return p.leave(ctx, err)
+		return p.leave(err)
 	}
 	<-ctx.Done() // nothing to do, but the partitions are ours
 	return nil
 }
 
 // leave sorts out why a generation ended early: nil rejoins.
-func (p *Projector) leave(ctx context.Context, err error) error {
+func (p *Projector) leave(err error) error {
 	halt, halted := errors.AsType[*HaltError](err)
 	switch {
 	case errors.Is(err, ErrFenced):
@@ -163,18 +167,18 @@ func (p *Projector) isHalted(part Partition) bool {
 }
 
 // report tells whether all partitions of the generation are worked on.
-func (p *Projector) report(assigned int) {
+func (p *Projector) report() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, err := range p.halted {
 		p.cfg.Ready(false, err.Error())
 		return
 	}
-	p.cfg.Ready(true, fmt.Sprintf("%d partitions", assigned))
+	p.cfg.Ready(true, fmt.Sprintf("%d partitions", p.assigned))
 }
 
 // claim takes the partitions over and leaves out those that must stand still.
-func (p *Projector) claim(ctx context.Context, s Session, cluster string, parts []Partition) (map[Partition]Claim, error) {
+func (p *Projector) claim(ctx context.Context, s Session, cluster string, parts []Partition) (map[Partition]owned, error) {
 	var claims map[Partition]Claim
 	err := p.retry(ctx, "claim partitions", func(ctx context.Context) (err error) {
 		claims, err = p.store.Claim(ctx, p.cfg.Owner, cluster, parts)
@@ -191,27 +195,45 @@ func (p *Projector) claim(ctx context.Context, s Session, cluster string, parts 
 	if err != nil {
 		return nil, err
 	}
+	mine := make(map[Partition]owned, len(parts))
 	for _, part := range parts {
+		c, b := claims[part], bounds[part]
 		if p.isHalted(part) {
-			delete(claims, part)
 			continue
 		}
-		if halt := check(part, claims[part], bounds[part], cluster); halt != nil {
+		if halt := check(part, c, b, cluster); halt != nil {
 			p.halt(halt)
-			delete(claims, part)
+			continue
 		}
+		mine[part] = own(c, b)
 	}
-	return claims, nil
+	return mine, nil
 }
+
+// owned is a claimed partition. It is read from begin, which lies behind the
+// position only where the log begins later and nothing was ever read.
+type owned struct {
+	Claim
+	begin int64
+}
+
+func own(c Claim, b Bounds) owned {
+	if c.untouched() {
+		return owned{c, max(c.Next, b.Start)}
+	}
+	return owned{c, c.Next}
+}
+
+// untouched reports that no record of the partition was ever applied.
+func (c Claim) untouched() bool { return c.Next == 0 && c.LastSeen < 0 }
 
 // check compares a position with the log that is there. A projection that has
 // never seen a record begins wherever the log does.
 func check(part Partition, c Claim, b Bounds, cluster string) *HaltError {
-	untouched := c.Next == 0 && c.LastSeen < 0
 	switch {
-	case c.Cluster != cluster && !untouched:
+	case c.Cluster != cluster && !c.untouched():
 		return &HaltError{part, "other_log", fmt.Errorf("the position %d is of cluster %q, the broker is of cluster %q", c.Next, c.Cluster, cluster)}
-	case c.Next < b.Start && !untouched:
+	case c.Next < b.Start && !c.untouched():
 		return &HaltError{part, "log_gap", fmt.Errorf("%d records are lost: the position is %d, the log begins at %d", b.Start-c.Next, c.Next, b.Start)}
 	case c.Next > b.End:
 		return &HaltError{part, "other_log", fmt.Errorf("the position %d lies behind the log's end %d: the log was truncated or made anew", c.Next, b.End)}
@@ -228,7 +250,7 @@ func (p *Projector) retry(ctx context.Context, what string, do func(context.Cont
 		err := do(ctx)
 		if err == nil {
 			if told {
-				p.cfg.Ready(true, "works again")
+				p.report()
 			}
 			return nil
 		}

@@ -15,12 +15,12 @@ type worker struct {
 	*Projector
 	session Session
 	feed    Feed
-	claims  map[Partition]Claim
+	claims  map[Partition]owned
 	hinted  time.Time
 	poison  map[Partition]*flood
 }
 
-func (p *Projector) newWorker(s Session, claims map[Partition]Claim) *worker {
+func (p *Projector) newWorker(s Session, claims map[Partition]owned) *worker {
 	return &worker{Projector: p, session: s, claims: claims, poison: map[Partition]*flood{}}
 }
 
@@ -28,7 +28,7 @@ func (p *Projector) newWorker(s Session, claims map[Partition]Claim) *worker {
 func (w *worker) run(ctx context.Context) error {
 	from := make(map[Partition]int64, len(w.claims))
 	for part, c := range w.claims {
-		from[part] = c.Next
+		from[part] = c.begin
 	}
 	w.feed = w.session.Open(ctx, from)
 	for {
@@ -109,7 +109,7 @@ func (w *worker) apply(ctx context.Context, g *gathered) error {
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(w.cfg.Grace, cancel) })
 	defer stop()
-	if err := w.store1(finish, b); err != nil {
+	if err := w.applyBatch(finish, b); err != nil {
 		return err
 	}
 	w.cfg.Metrics.batch(len(g.records), time.Since(start))
@@ -148,9 +148,9 @@ func (r *Record) Hash() []byte {
 	return h.Sum(nil)
 }
 
-// store1 applies one batch, trying again what passes, and parting what the
+// applyBatch applies one batch, trying again what passes, and parting what the
 // store refuses.
-func (w *worker) store1(ctx context.Context, b Batch) error {
+func (w *worker) applyBatch(ctx context.Context, b Batch) error {
 	first := true
 	err := w.retry(ctx, "apply a batch", func(ctx context.Context) error {
 		if !first {
