@@ -41,8 +41,9 @@ type Config struct {
 	Subscriptions int
 	// UserConnections is how many connections a subject may have. Defaults to 20.
 	UserConnections int
-	// Heartbeat is the time between heartbeats of an idle connection. A client
-	// that is not heard of for twice as long is closed. Defaults to 20 s.
+	// Heartbeat is the time between heartbeats of an idle connection, and between
+	// pings of any. A client that has not answered a ping for as long, and has not
+	// sent anything, is closed. Defaults to 20 s.
 	Heartbeat time.Duration
 	// Sweep is how often connections are looked after. Defaults to 250 ms.
 	Sweep time.Duration

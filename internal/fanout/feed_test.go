@@ -304,3 +304,100 @@ func TestATenantMayBeginEmpty(t *testing.T) {
 		b.honest(p)
 	})
 }
+
+// What a group knew before a rebuild is worth nothing after it.
+func TestAGroupForgetsWhatItKnewBeforeARebuild(t *testing.T) {
+	inBubble(t, fanout.Config{}, func(b *bench) {
+		b.model.Put(acme, shipment("S-1", 1, "in_transit"))
+		p := newPipe()
+		c := b.connect(acme, p)
+		defer b.leave(c)
+		b.subscribe(c, p, fanout.Request{SID: 1, Topic: fanout.Shipments, Filter: onlyInTransit})
+		b.settle(time.Second)
+		b.model.SetAway(true)
+		b.model.Put(acme, shipment("S-1", 2, "lost"), shipment("S-9", 1, "in_transit"))
+		b.model.Rebuild(acme, "e2", 7)
+		b.model.SetAway(false)
+		b.settle(6 * time.Second)
+		b.same(p.book.View(1), acme, fanout.Shipments, inTransit)
+		b.model.Put(acme, shipment("S-1", 3, "delivered"), shipment("S-9", 2, "lost"))
+		b.settle(time.Second)
+		v := p.book.View(1)
+		b.same(v, acme, fanout.Shipments, inTransit)
+		if v.Removed["S-9"] != 1 || len(v.Removed) != 1 {
+			t.Errorf("removals %v, want S-9 once", v.Removed)
+		}
+		b.honest(p)
+	})
+}
+
+// What waits for a client when its subscription is reset is of a state that is
+// over.
+func TestAResetDropsWhatWaits(t *testing.T) {
+	inBubble(t, fanout.Config{}, func(b *bench) {
+		b.model.Latency = 100 * time.Millisecond
+		p := newPipe()
+		c := b.connect(acme, p)
+		defer b.leave(c)
+		b.subscribe(c, p, fanout.Request{SID: 1, Topic: fanout.Shipments})
+		b.settle(time.Second)
+		p.pause(true)
+		for v := range int64(3) {
+			b.model.Put(acme, shipment("S-1", v+1, "in_transit"))
+			b.settle(500 * time.Millisecond)
+		}
+		b.model.Rebuild(acme, "e2", 0)
+		for b.meter.of("resets/epoch") == 0 {
+			b.settle(10 * time.Millisecond)
+		}
+		p.pause(false) // the client reads before the new snapshot is there
+		b.settle(time.Second)
+		b.same(p.book.View(1), acme, fanout.Shipments, everyRow)
+		if got := strings.Join(kinds(p), " "); got != "welcome snap live d reset snap live" {
+			t.Errorf("frames %s, want welcome snap live d reset snap live", got)
+		}
+		b.honest(p)
+	})
+}
+
+// failing fails some snapshots.
+type failing struct {
+	*fanouttest.Model
+	left int
+}
+
+func (f *failing) Snapshot(ctx context.Context, q fanout.Query, page func([]fanout.Row) error) (fanout.Position, error) {
+	if f.left--; f.left >= 0 {
+		return fanout.Position{}, fanouttest.ErrAway
+	}
+	return f.Model.Snapshot(ctx, q, page)
+}
+
+func TestASnapshotThatFailsIsTriedAgainAndThenGivenUp(t *testing.T) {
+	for failures, want := range map[int]string{0: "", 2: "", 3: "internal"} {
+		synctest.Test(t, func(t *testing.T) {
+			model := fanouttest.NewModel()
+			hub := fanout.New(model, &failing{Model: model, left: failures}, fanout.Config{})
+			ctx, stop := context.WithCancel(t.Context())
+			done := make(chan error, 1)
+			go func() { done <- hub.Run(ctx) }()
+			b := &bench{t: t, model: model, hub: hub}
+			model.Put(acme, shipment("S-1", 1, "in_transit"))
+			p := newPipe()
+			c := b.connect(acme, p)
+			b.subscribe(c, p, fanout.Request{SID: 1, Topic: fanout.Shipments})
+			b.settle(5 * time.Second)
+			v := p.book.View(1)
+			if v.Refused != want || v.Live != (want == "") {
+				t.Errorf("%d failures: refused with %q, live %v; want %q", failures, v.Refused, v.Live, want)
+			}
+			if f := p.book.Frames("err"); want != "" && (len(f) != 1 || f[0].Retry < 1000) {
+				t.Errorf("%d failures: %+v, want one that says when to ask again", failures, f)
+			}
+			b.leave(c)
+			b.honest(p)
+			stop()
+			<-done
+		})
+	}
+}

@@ -172,7 +172,10 @@ func TestAClientThatIsNotHeardOfIsClosed(t *testing.T) {
 		if got := dead.closed(); got != fanout.CloseNoPong {
 			t.Errorf("closed with %d after 41 s, want %d", got, fanout.CloseNoPong)
 		}
-		b.settle(30 * time.Second)
+		for range 10 {
+			b.settle(3 * time.Second)
+			c3.Heard()
+		}
 		if quiet.closed() != 0 || talks.closed() != 0 {
 			t.Errorf("closed with %d a client that answers pings, with %d one that sends", quiet.closed(), talks.closed())
 		}
@@ -247,5 +250,35 @@ func TestAStuckClientDelaysNobody(t *testing.T) {
 			b.leave(c)
 		}
 		b.honest(healthy)
+	})
+}
+
+// A heartbeat speaks of what was sent before it, not of what still waits.
+func TestAHeartbeatTellsWhatWasSent(t *testing.T) {
+	inBubble(t, fanout.Config{Heartbeat: time.Second}, func(b *bench) {
+		p := newPipe()
+		p.delay = 1500 * time.Millisecond
+		c := b.connect(acme, p)
+		defer b.leave(c)
+		for sid := range int64(6) {
+			b.subscribe(c, p, fanout.Request{SID: sid, Topic: fanout.Shipments})
+		}
+		b.settle(5 * time.Second)
+		for i := range int64(5) {
+			r := shipment("S-1", i+1, "in_transit")
+			r.LastLocation = strings.Repeat("x", 20_000) // two make a message
+			b.model.Put(acme, r)
+			b.settle(2 * time.Second)
+		}
+		beats := 0
+		for _, f := range p.book.Frames("hb") {
+			if len(f.Q) > 2 {
+				beats++
+			}
+		}
+		if beats == 0 {
+			t.Error("no heartbeat in between: the test does not reach what it is for")
+		}
+		b.honest(p)
 	})
 }

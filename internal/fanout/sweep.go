@@ -68,7 +68,7 @@ func (c *Conn) overdue(now time.Time) CloseCode {
 	switch {
 	case !c.writeAt.IsZero() && now.Sub(c.writeAt) >= cfg.StallClose:
 		return CloseSlow
-	case now.Sub(c.heard) >= 2*cfg.Heartbeat:
+	case c.pinging && now.Sub(c.pinged) >= cfg.Heartbeat && now.Sub(c.heard) >= cfg.Heartbeat:
 		return CloseNoPong
 	case !c.renewBy.IsZero() && !now.Before(c.renewBy):
 		return CloseTokenExpired
@@ -105,6 +105,7 @@ func (c *Conn) remind(now time.Time, lag time.Duration) {
 		c.renewBy = c.peer.Expires.Add(cfg.AuthGrace)
 		c.say(controlFrame("authreq", authFrame{T: "authreq", Within: max(0, ms(c.renewBy.Sub(now)))}))
 	}
+	// Behind a write in hand a ping would only wait; that write has its own limit.
 	if now.Sub(c.pinged) >= cfg.Heartbeat && !c.pinging && c.writeAt.IsZero() {
 		c.pinged, c.pinging = now, true
 		c.work.Go(c.ping)
