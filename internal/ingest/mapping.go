@@ -47,7 +47,7 @@ func (e *MappingError) Error() string { return errors.Join(e.Problems...).Error(
 
 // LoadMapping reads a mapping from a file.
 func LoadMapping(path string) (*Mapping, error) {
-	content, err := os.ReadFile(path) //nolint:gosec // the user names the file
+	content, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}

@@ -49,8 +49,8 @@ type Pipeline struct {
 
 	group   sync.WaitGroup
 	stop    context.CancelCauseFunc
-	ctx     context.Context //nolint:containedctx // ends with parent, or when a lane fails
-	parent  context.Context //nolint:containedctx // the caller's
+	ctx     context.Context // ends with parent, or when a lane fails
+	parent  context.Context // the caller's
 	acked   atomic.Int64
 	unknown atomic.Int64
 }
@@ -98,7 +98,7 @@ func (p *Pipeline) Add(list ...events.Event) error {
 		if err := p.pace(); err != nil {
 			return err
 		}
-		lane := int(maphash.String(p.seed, e.Key()) % uint64(len(p.lanes))) //nolint:gosec // few lanes
+		lane := int(maphash.String(p.seed, e.Key()) % uint64(len(p.lanes)))
 		p.waiting[lane] = append(p.waiting[lane], e)
 		if len(p.waiting[lane]) >= p.cfg.Batch {
 			if err := p.flush(lane); err != nil {

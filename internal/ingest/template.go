@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -21,10 +22,8 @@ func (r *row) get(slot int) string {
 		return sampleText
 	}
 	v := r.fields[r.at[slot]]
-	for _, none := range r.empty {
-		if v == none {
-			return ""
-		}
+	if slices.Contains(r.empty, v) {
+		return ""
 	}
 	return v
 }

@@ -67,6 +67,7 @@ type Rates struct {
 	Position       float64 // a tracker reports where it is
 	Unmapped       float64 // a scan has a code that nobody knows
 	Retract        float64 // a scan that never happened, taken back
+	Stray          float64 // scanned on the way once more after the delivery
 
 	// Of orders.
 	Split         float64 // over two shipments
@@ -93,7 +94,7 @@ func DefaultRates() Rates {
 		ByNumber: 0.25, LateNumber: 0.2, Renumber: 0.01,
 		MultiParcel: 0.12, International: 0.15, Customs: 0.3, FailedAttempt: 0.12, Exception: 0.08,
 		Estimate: 0.3, Planned: 0.05, PickupPoint: 0.08, ReturnToSender: 0.02, Lost: 0.01, Damaged: 0.01,
-		Position: 0.05, Unmapped: 0.02, Retract: 0.02,
+		Position: 0.05, Unmapped: 0.02, Retract: 0.02, Stray: 0.01,
 		Split: 0.1, CancelBefore: 0.03, CancelAfter: 0.01, Return: 0.06, PromiseChange: 0.05, Hold: 0.04,
 		Payment: 0.6, Amend: 0.03, Backorder: 0.04, Close: 0.3, Shared: 0.03, Relink: 0.02,
 	}

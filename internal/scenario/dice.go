@@ -29,7 +29,7 @@ func mix(x uint64) uint64 {
 
 // n is one of 0 to n-1.
 func (d *dice) n(n int) int {
-	return int((d.pcg.Uint64() >> 33) * uint64(n) >> 31) //nolint:gosec // below n
+	return int((d.pcg.Uint64() >> 33) * uint64(n) >> 31)
 }
 
 // chance is true in the given share of cases. It always draws, so that one rate

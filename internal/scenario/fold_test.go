@@ -102,7 +102,7 @@ func TestEveryShipmentIsFoldedToItsEnd(t *testing.T) {
 	if got := slices.Sorted(maps.Keys(statuses)); len(got) != len(over) {
 		t.Errorf("shipments end as %v, want each of %v", got, over)
 	}
-	if odd := anomalies[tracking.Regression]; odd == 0 || odd > facts/50 {
+	if odd := anomalies[tracking.Regression]; odd == 0 || odd > facts/100 {
 		t.Errorf("%d of %d facts are regressions, want a few", odd, facts)
 	}
 }

@@ -72,7 +72,7 @@ func (g *Generator) Events() iter.Seq[events.Event] {
 // tales tells the orders 2i and 2i+1: as one tale when they have to do with each
 // other, else as two. Nothing in them arrives before start(2i).
 func (g *Generator) tales(i int) []*tale {
-	d := diceOf(g.cfg.Seed, uint64(i)*4) //nolint:gosec // not negative
+	d := diceOf(g.cfg.Seed, uint64(i)*4)
 	shared, relinked := d.chance(g.cfg.Rates.Shared), d.chance(g.cfg.Rates.Relink)
 	first, second := 2*i, 2*i+1
 	alone := g.cfg.Orders > 0 && second >= g.cfg.Orders
@@ -90,7 +90,7 @@ func (g *Generator) tales(i int) []*tale {
 
 // tale begins a tale. Its dice are those of its first order.
 func (g *Generator) tale(number int) *tale {
-	n := uint64(number) //nolint:gosec // not negative
+	n := uint64(number)
 	return &tale{
 		g: g, d: diceOf(g.cfg.Seed, n*2+1), number: number, count: 1,
 		told: make([]events.Event, 0, 24), of: make([]int8, 0, 24), news: make([]news, 0, 26),

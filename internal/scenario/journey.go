@@ -44,10 +44,10 @@ func (t *tale) announce(s *shipment, at time.Time) {
 	leaves, arrives := at.Add(24*time.Hour), at.Add(48*time.Hour)
 	plan := t.wide(s, leaves, s.from)
 	plan.Class = events.Planned
-	t.tell(warehouse, string(s.id), leaves, at, &events.Departed{Movement: events.Movement{ShipmentFact: plan, Mode: "road"}})
+	t.tell(warehouse, string(s.id), at, &events.Departed{Movement: events.Movement{ShipmentFact: plan, Mode: "road"}})
 	plan = t.wide(s, arrives, s.to)
 	plan.Class = events.Estimated
-	t.tell(warehouse, string(s.id), arrives, at, &events.Arrived{Movement: events.Movement{ShipmentFact: plan, Mode: "road"}})
+	t.tell(warehouse, string(s.id), at, &events.Arrived{Movement: events.Movement{ShipmentFact: plan, Mode: "road"}})
 }
 
 // route is the places that a shipment comes through.
@@ -184,10 +184,15 @@ func (t *tale) drive(s *shipment, p *parcel, at time.Time) time.Time {
 	return at
 }
 
+// handOut tells a delivery, and now and then a scan that cannot be after it.
 func (t *tale) handOut(s *shipment, p *parcel, at time.Time) time.Time {
 	t.scan(s, p, at, &events.Delivered{
 		ShipmentFact: t.spot(s, p, at, s.to), HandedTo: t.taker(), PODRef: "pod-" + string(p.number),
 	})
+	if t.d.chance(t.g.cfg.Rates.Stray) {
+		later := at.Add(t.d.between(time.Hour, 20*time.Hour))
+		t.scan(s, p, later, &events.Arrived{Movement: events.Movement{ShipmentFact: t.spot(s, p, later, s.to)}})
+	}
 	return at
 }
 

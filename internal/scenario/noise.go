@@ -20,7 +20,7 @@ func (t *tale) finish() *tale {
 		}
 		if t.d.chance(r.Resend) {
 			at := t.news[i].at + int64(t.d.latency(time.Second, 2*time.Hour))
-			t.news = append(t.news, news{at: at, event: int32(i), again: true}) //nolint:gosec // small
+			t.news = append(t.news, news{at: at, event: int32(i), again: true})
 		}
 		if t.d.chance(r.Copy) {
 			t.copy(i)
@@ -53,6 +53,6 @@ func (t *tale) copy(i int) {
 	after := t.d.latency(time.Second, 3*time.Hour)
 	e.RecordedAt = e.RecordedAt.Add(after)
 	e.IngestedAt = e.IngestedAt.Add(after)
-	t.news = append(t.news, news{at: e.IngestedAt.UnixNano(), event: int32(len(t.told)), copied: true}) //nolint:gosec // small
+	t.news = append(t.news, news{at: e.IngestedAt.UnixNano(), event: int32(len(t.told)), copied: true})
 	t.told, t.of = append(t.told, e), append(t.of, t.of[i])
 }

@@ -178,7 +178,7 @@ func (t *tale) recall(o *order, at time.Time) {
 	t.pack(s, o, o.lines)
 	t.create(s, at)
 	at = at.Add(t.d.between(time.Minute, 2*time.Hour))
-	t.tell(warehouse, string(s.id), at, at, &events.ShipmentCancelled{Reasoned: events.Reasoned{
+	t.tell(warehouse, string(s.id), at, &events.ShipmentCancelled{Reasoned: events.Reasoned{
 		ShipmentFact: t.wide(s, at, s.from), ReasonCode: "order_cancelled",
 	}})
 }

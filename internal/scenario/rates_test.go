@@ -11,7 +11,7 @@ import (
 
 // facts are counts over many orders.
 type facts struct {
-	n, orders                                     int
+	stray, n, orders                              int
 	types                                         map[events.Type]int
 	late, again, copies, overtaken                int
 	byNumber, early, daily, skewed, planned       int
@@ -26,6 +26,7 @@ func count(t *testing.T, rates scenario.Rates) facts {
 	shipments := map[events.OrderID]map[string]bool{}
 	assigned := map[string]events.ParcelID{}
 	last := map[string]time.Time{}
+	delivered := map[string]bool{}
 	for e := range generator(t, scenario.Config{Seed: 1, Orders: 150, Rates: rates}).Events() {
 		f.n++
 		f.types[e.Type()]++
@@ -66,6 +67,12 @@ func count(t *testing.T, rates scenario.Rates) facts {
 			}
 		}
 		switch d := e.Data.(type) {
+		case *events.Delivered:
+			delivered[e.Subject] = true
+		case *events.Arrived:
+			if delivered[e.Subject] {
+				f.stray++
+			}
 		case *events.TrackingAssigned:
 			number := events.TrackingStreamOf(d.Carrier.SCAC, d.TrackingNumber).ID
 			if p, ok := assigned[number]; ok && p != d.ParcelID {
@@ -141,6 +148,7 @@ func TestEachRateBringsAboutWhatItSays(t *testing.T) {
 		{"Position", scenario.Rates{Position: 0.5}, of("shipment.position.v1")},
 		{"Unmapped", scenario.Rates{Unmapped: 0.5}, of("shipment.scan_unmapped.v1")},
 		{"Retract", scenario.Rates{Retract: 0.5}, of("event.retracted.v1")},
+		{"Stray", scenario.Rates{Stray: 0.5}, func(f facts) int { return f.stray }},
 		{"Split", scenario.Rates{Split: 0.5}, func(f facts) int { return f.split }},
 		{"CancelBefore", scenario.Rates{CancelBefore: 0.5}, of("order.cancelled.v1")},
 		{"CancelAfter", scenario.Rates{CancelAfter: 0.5}, of("order.cancelled.v1")},

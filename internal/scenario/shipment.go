@@ -67,7 +67,7 @@ func (t *tale) newShipment(o *order, from, to *place) *shipment {
 
 func (t *tale) newParcel(i int) *parcel {
 	t.parcel++
-	unique := mix(uint64(t.number)<<8+uint64(t.parcel)) ^ t.g.salt //nolint:gosec // not negative
+	unique := mix(uint64(t.number)<<8+uint64(t.parcel)) ^ t.g.salt
 	b := strconv.AppendUint([]byte("WB"), unique, 36)
 	for j, c := range b {
 		if 'a' <= c && c <= 'z' {
@@ -119,7 +119,7 @@ func (t *tale) create(s *shipment, at time.Time) {
 	if s.direction == events.Outbound && t.d.chance(0.2) {
 		created.PromisedWindow = t.promise(s.order, at, 0)
 	}
-	t.tell(warehouse, string(s.id), at, at, created)
+	t.tell(warehouse, string(s.id), at, created)
 	for _, p := range s.parcels {
 		t.assign(s, p, at)
 	}
@@ -149,7 +149,7 @@ func (t *tale) numbered(s *shipment, p *parcel, number events.TrackingNumber, fr
 	f := t.wide(s, at, s.from)
 	f.ParcelID, f.Location, f.Facility = p.id, nil, ""
 	from = from.In(s.from.zone)
-	t.tell(warehouse, string(s.id), at, known, &events.TrackingAssigned{ShipmentFact: f, TrackingNumber: number, ValidFrom: &from})
+	t.tell(warehouse, string(s.id), known, &events.TrackingAssigned{ShipmentFact: f, TrackingNumber: number, ValidFrom: &from})
 }
 
 // wide begins the data of what the shop says of a whole shipment.
@@ -191,5 +191,5 @@ func (t *tale) scan(s *shipment, p *parcel, at time.Time, d events.Data) (events
 		subject = events.TrackingStreamOf(s.carrier.named.SCAC, p.number).ID
 	}
 	known := at.Add(t.d.between(5*time.Second, 10*time.Minute))
-	return t.tell(s.carrier.source, subject, at, known, d), subject
+	return t.tell(s.carrier.source, subject, known, d), subject
 }

@@ -46,12 +46,12 @@ func (t *tale) fact(o *order, at time.Time) events.OrderFact {
 
 // order tells an event of an order. The shop knows at once.
 func (t *tale) order(o *order, at time.Time, d events.Data) {
-	t.tell(shop, string(o.id), at, at, d)
+	t.tell(shop, string(o.id), at, d)
 }
 
-// tell adds an event that happened at some time and that its source knew later.
-// It returns its id, or "" where the vocabulary has no such event.
-func (t *tale) tell(source events.Source, subject string, at, known time.Time, d events.Data) events.EventID {
+// tell adds an event that its source knew at some time, and returns its id, or ""
+// where the vocabulary has no such event.
+func (t *tale) tell(source events.Source, subject string, known time.Time, d events.Data) events.EventID {
 	if t.g.core && !inCore(d.Type()) {
 		return ""
 	}
@@ -65,12 +65,12 @@ func (t *tale) tell(source events.Source, subject string, at, known time.Time, d
 func (t *tale) arrive(e events.Event, at time.Time) {
 	at = at.UTC()
 	e.IngestedAt = at
-	t.news = append(t.news, news{at: at.UnixNano(), event: int32(len(t.told))}) //nolint:gosec // a tale has few events
+	t.news = append(t.news, news{at: at.UnixNano(), event: int32(len(t.told))})
 	t.told = append(t.told, e)
 	if e.Source == shop {
 		t.of = append(t.of, 0)
 	} else {
-		t.of = append(t.of, int8(t.ships)) //nolint:gosec // a tale has few shipments
+		t.of = append(t.of, int8(t.ships))
 	}
 }
 

@@ -142,7 +142,7 @@ func (t *tale) mistake(s *shipment, at time.Time, where *place) {
 		kind = events.TrackingStream
 	}
 	at = at.Add(t.d.between(10*time.Second, 20*time.Minute))
-	t.tell(s.carrier.source, subject, at, at, &events.Retracted{
+	t.tell(s.carrier.source, subject, at, &events.Retracted{
 		Fact: events.Fact{OccurredAt: at.In(where.zone)}, Stream: kind,
 		RetractedSource: s.carrier.source, RetractedID: id, Reason: "did_not_occur",
 	})
@@ -156,7 +156,7 @@ func (t *tale) along(s *shipment, at time.Time, from, to *place) {
 	f := t.wide(s, at, from)
 	f.Location, f.Facility = nil, ""
 	accuracy := float64(5 + t.d.n(60))
-	t.tell("urn:waybill:tracker", string(s.id), at, at, &events.Position{
+	t.tell("urn:waybill:tracker", string(s.id), at, &events.Position{
 		ShipmentFact: f, Accuracy: &accuracy,
 		Lat: middle(*from.location.Lat, *to.location.Lat), Lon: middle(*from.location.Lon, *to.location.Lon),
 	})

@@ -92,14 +92,14 @@ func retime(v reflect.Value, turn func(time.Time) time.Time) {
 			retime(v.Elem(), turn)
 		}
 	case reflect.Struct:
-		if t, ok := v.Interface().(time.Time); ok {
+		if t, ok := reflect.TypeAssert[time.Time](v); ok {
 			if !t.IsZero() {
 				v.Set(reflect.ValueOf(turn(t)))
 			}
 			return
 		}
-		for i := range v.NumField() {
-			retime(v.Field(i), turn)
+		for _, field := range v.Fields() {
+			retime(field, turn)
 		}
 	default:
 	}
