@@ -125,7 +125,7 @@ func (u *unit) foldNumbers(ctx context.Context, numbers []*numberWork, refold []
 		}
 		for _, f := range stream {
 			ref := f.Ref()
-			if taken[ref] {
+			if taken[ref] || !n.locked {
 				continue
 			}
 			u.marks.decide(n.tenant, ref)
@@ -145,6 +145,10 @@ type unmatchedScan struct {
 
 // writeUnmatched replaces the list of scans of the numbers that nobody had.
 func (u *unit) writeUnmatched(ctx context.Context, numbers []*numberWork, scans []unmatchedScan) error {
+	numbers = slices.DeleteFunc(slices.Clone(numbers), func(n *numberWork) bool { return !n.locked })
+	if len(numbers) == 0 {
+		return nil
+	}
 	const clear = `-- name: clear_unmatched
 		DELETE FROM unmatched_scans s USING unnest($1::text[], $2::text[]) x(tenant_id, stream_id)
 		 WHERE s.tenant_id = x.tenant_id AND s.stream = 'tracking' AND s.stream_id = x.stream_id`
@@ -175,8 +179,12 @@ func (u *unit) writeUnmatched(ctx context.Context, numbers []*numberWork, scans 
 // writeNumbers replaces the assignments of the refolded shipments, and the
 // validity of all others of their numbers.
 func (u *unit) writeNumbers(ctx context.Context, numbers []*numberWork, refold []*shipmentWork) error {
-	if err := u.keepRetractions(ctx); err != nil || len(numbers) == 0 {
+	if err := u.keepRetractions(ctx); err != nil {
 		return err
+	}
+	numbers = slices.DeleteFunc(slices.Clone(numbers), func(n *numberWork) bool { return !n.reassigned })
+	if len(numbers) == 0 {
+		return nil
 	}
 	const clear = `-- name: clear_assignments
 		DELETE FROM tracking_numbers t USING unnest($1::text[], $2::text[], $3::text[]) x(tenant_id, carrier, tracking_number)

@@ -33,6 +33,7 @@ func (n number) stream() entity {
 // numberWork is what the batch does to a number.
 type numberWork struct {
 	number
+	locked      bool                  // by this transaction; what belongs to no shipment is written only then
 	scans       []*entry              // new in its stream
 	reassigned  bool                  // an assignment of it may have changed
 	retractions bool                  // its stream has taken something back
@@ -116,28 +117,33 @@ func numbersOf(ctx context.Context, tx pgx.Tx, shipments []entity) ([]number, er
 	})
 }
 
+// lockNumbers locks the numbers' rows, inserting those that are missing, in one
+// sorted pass (see lockAll), and then reads them.
 func (u *unit) lockNumbers(ctx context.Context) error {
-	const insert = `-- name: insert_numbers
-		INSERT INTO carrier_numbers (tenant_id, carrier, tracking_number)
-		SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) ON CONFLICT DO NOTHING`
 	const lock = `-- name: lock_numbers
-		SELECT n.tenant_id, n.carrier, n.tracking_number, n.retractions
+		INSERT INTO carrier_numbers AS n (tenant_id, carrier, tracking_number)
+		SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) x(tenant_id, carrier, tracking_number) ORDER BY 1, 2, 3
+		ON CONFLICT (tenant_id, carrier, tracking_number) DO UPDATE SET retractions = n.retractions WHERE false`
+	const read = `-- name: read_numbers
+		SELECT n.tenant_id, n.carrier, n.tracking_number
 		  FROM unnest($1::text[], $2::text[], $3::text[]) x(tenant_id, carrier, tracking_number)
 		  JOIN carrier_numbers n USING (tenant_id, carrier, tracking_number)
-		 ORDER BY 1, 2, 3 FOR UPDATE OF n`
+		 WHERE n.retractions`
 	keys := u.sortedNumbers()
+	for _, n := range keys {
+		n.locked = true
+	}
 	tenant, carrier, num := numberColumns(keys)
-	if _, err := u.tx.Exec(ctx, insert, tenant, carrier, num); err != nil {
+	if _, err := u.tx.Exec(ctx, lock, tenant, carrier, num); err != nil {
 		return err
 	}
-	rows, err := u.tx.Query(ctx, lock, tenant, carrier, num)
+	rows, err := u.tx.Query(ctx, read, tenant, carrier, num)
 	if err != nil {
 		return err
 	}
 	var n number
-	var retractions bool
-	_, err = pgx.ForEachRow(rows, []any{&n.tenant, &n.carrier, &n.number, &retractions}, func() error {
-		u.numbers[n].retractions = retractions
+	_, err = pgx.ForEachRow(rows, []any{&n.tenant, &n.carrier, &n.number}, func() error {
+		u.numbers[n].retractions = true
 		return nil
 	})
 	return err

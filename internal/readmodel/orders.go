@@ -106,17 +106,12 @@ func (u *unit) foldBases(ctx context.Context, works []*orderWork) error {
 }
 
 func (u *unit) lockOrders(ctx context.Context, works []*orderWork) error {
-	const lock = `-- name: lock_orders
-		SELECT o.tenant_id, o.order_id
-		  FROM unnest($1::text[], $2::text[]) x(tenant_id, order_id)
-		  JOIN orders o USING (tenant_id, order_id)
-		 ORDER BY 1, 2 FOR UPDATE OF o`
-	const insert = `-- name: insert_order_placeholders
-		INSERT INTO orders (tenant_id, order_id, known, status, revision, state)
+	const query = `-- name: lock_orders
+		INSERT INTO orders AS o (tenant_id, order_id, known, status, revision, state)
 		SELECT x.*, false, 'unknown', 0, '{}'
 		  FROM unnest($1::text[], $2::text[]) x(tenant_id, order_id) ORDER BY 1, 2
-		ON CONFLICT DO NOTHING`
-	return lockAll(ctx, u.tx, lock, insert, column(works, func(w *orderWork) entity { return w.entity }))
+		ON CONFLICT (tenant_id, order_id) DO UPDATE SET status = o.status WHERE false`
+	return lockAll(ctx, u.tx, query, column(works, func(w *orderWork) entity { return w.entity }))
 }
 
 // readOrders reads the locked rows, their lines, and what shipments say of

@@ -27,47 +27,23 @@ type shipmentState struct {
 type caseCount struct{ open, all int }
 
 func (u *unit) lockShipments(ctx context.Context, works []*shipmentWork) error {
-	const lock = `-- name: lock_shipments
-		SELECT s.tenant_id, s.shipment_id
-		  FROM unnest($1::text[], $2::text[]) x(tenant_id, shipment_id)
-		  JOIN shipments s USING (tenant_id, shipment_id)
-		 ORDER BY 1, 2 FOR UPDATE OF s`
-	const insert = `-- name: insert_shipment_placeholders
-		INSERT INTO shipments (tenant_id, shipment_id, known, status, revision, parcel_count, open_exceptions,
+	const query = `-- name: lock_shipments
+		INSERT INTO shipments AS s (tenant_id, shipment_id, known, status, revision, parcel_count, open_exceptions,
 		       exception_count, disputed, gap, damaged, customs_held, state)
 		SELECT x.*, false, 'unknown', 0, 0, 0, 0, false, false, false, false, '{}'
 		  FROM unnest($1::text[], $2::text[]) x(tenant_id, shipment_id) ORDER BY 1, 2
-		ON CONFLICT DO NOTHING`
-	return lockAll(ctx, u.tx, lock, insert, column(works, func(w *shipmentWork) entity { return w.entity }))
+		ON CONFLICT (tenant_id, shipment_id) DO UPDATE SET status = s.status WHERE false`
+	return lockAll(ctx, u.tx, query, column(works, func(w *shipmentWork) entity { return w.entity }))
 }
 
-// lockAll locks the rows of sorted keys in that order and inserts those that
-// are missing, until all are locked: a row that was missing may have been
-// inserted by another worker meanwhile, and a placeholder deleted.
-func lockAll(ctx context.Context, tx pgx.Tx, lock, insert string, keys []entity) error {
-	for {
-		rows, err := tx.Query(ctx, lock, tenants(keys), ids(keys))
-		if err != nil {
-			return err
-		}
-		locked := make(map[entity]bool, len(keys))
-		var k entity
-		_, err = pgx.ForEachRow(rows, []any{&k.tenant, &k.id}, func() error { locked[k] = true; return nil })
-		if err != nil {
-			return err
-		}
-		missing := slices.DeleteFunc(slices.Clone(keys), func(k entity) bool { return locked[k] })
-		if len(missing) == 0 {
-			return nil
-		}
-		tag, err := tx.Exec(ctx, insert, tenants(missing), ids(missing))
-		if err != nil {
-			return err
-		}
-		if tag.RowsAffected() == int64(len(missing)) {
-			return nil // what we inserted is ours until we commit
-		}
-	}
+// lockAll locks the rows of sorted keys. Its query inserts those that are
+// missing and locks the others without writing them (ON CONFLICT DO UPDATE ...
+// WHERE false), in one pass in the order of the keys: with a pass for each, two
+// workers could wait for one another. It must not be merged with a read, which
+// would see other tables as they were before the wait.
+func lockAll(ctx context.Context, tx pgx.Tx, query string, keys []entity) error {
+	_, err := tx.Exec(ctx, query, tenants(keys), ids(keys))
+	return err
 }
 
 // readShipments reads the locked rows with their parcels, and the exceptions of
