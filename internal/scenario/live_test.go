@@ -96,11 +96,13 @@ func TestLiveKeepsFewShipmentsOpen(t *testing.T) {
 	}
 }
 
+// Histories that take much longer than usual have to wait for each other.
 func TestLiveHoldsASmallBound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBoard()
+		rates := scenario.Rates{Exception: 1, FailedAttempt: 1, International: 1, Customs: 1, Split: 1, Lost: 0.3}
 		err := scenario.Live(t.Context(), scenario.LiveConfig{
-			Config: scenario.Config{Seed: 4, Orders: 500, Rates: scenario.DefaultRates()}, Rate: 1000, MaxOpen: 30,
+			Config: scenario.Config{Seed: 4, Orders: 500, Rates: rates}, Rate: 1000, MaxOpen: 30,
 		}, func(_ context.Context, batch []events.Event) error {
 			for _, e := range batch {
 				b.see(e)
