@@ -29,8 +29,7 @@ func (r *refusal) Unwrap() error { return r.cause }
 // or scope. It is "" for an error that is no refusal. It belongs in logs and
 // metrics, not in answers.
 func Reason(err error) string {
-	var r *refusal
-	if errors.As(err, &r) {
+	if r, ok := errors.AsType[*refusal](err); ok {
 		return r.reason
 	}
 	return ""

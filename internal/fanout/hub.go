@@ -219,14 +219,14 @@ const snapshotTries = 3
 // crash sends s for another snapshot once the feed can be read, or gives it up.
 // The lock is held.
 func (h *Hub) crash(s *sub, err error) {
-	var final *Error
-	if s.tries++; !errors.As(err, &final) && s.tries < snapshotTries {
+	told, final := errors.AsType[*Error](err)
+	if s.tries++; !final && s.tries < snapshotTries {
 		s.since = nil
 		h.wait(s)
 		return
 	}
-	if final == nil {
-		final = refuse(Internal, "the snapshot could not be read")
+	if !final {
+		told = refuse(Internal, "the snapshot could not be read")
 	}
-	h.drop(s, final)
+	h.drop(s, told)
 }

@@ -3,7 +3,6 @@ package fanout_test
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -173,20 +172,4 @@ func TestNoRowOfAnotherTenantIsEverSent(t *testing.T) {
 			b.leave(conns[i])
 		}
 	})
-}
-
-func TestTheTableOfCloseCodesIsComplete(t *testing.T) {
-	seen := make(map[fanout.CloseCode]bool)
-	for _, row := range fanout.Closings() {
-		if seen[row.Code] {
-			t.Errorf("%d stands twice", row.Code)
-		}
-		seen[row.Code] = true
-		if row.Reconnect != row.Code.Reconnect() {
-			t.Errorf("%d: reconnect %v, its range says %v", row.Code, row.Reconnect, row.Code.Reconnect())
-		}
-		if row.Meaning != row.Code.String() || len(row.Meaning) > 123 || strings.TrimSpace(row.Meaning) == "" {
-			t.Errorf("%d: %q is no reason for a close frame", row.Code, row.Meaning)
-		}
-	}
 }

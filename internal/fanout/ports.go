@@ -57,8 +57,8 @@ type Snapshots interface {
 	// Snapshot calls page with the rows that q may want, ordered by id, and
 	// returns the position that they are of. Rows that q does not want may be
 	// among them; none that it wants is missing. An error of page ends it and is
-	// returned, wrapped or not. A tenant that nothing is known of has no rows
-	// and any position that stays the same.
+	// returned, wrapped or not. The position has an epoch; a tenant that nothing
+	// is known of has no rows and any position that stays the same.
 	Snapshot(ctx context.Context, q Query, page func([]Row) error) (Position, error)
 }
 

@@ -123,6 +123,15 @@ func (g *Gateway) close() []*session {
 	return sessions
 }
 
+// leaving reports whether sessions are being closed. A session that asks after
+// its socket is there is closed by the farewell, or learns here that it was too
+// late for that.
+func (g *Gateway) leaving() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.draining
+}
+
 // mostApart is how far apart two closes are at most, so that few connections do
 // not take the whole window.
 const mostApart = 20 * time.Millisecond

@@ -38,15 +38,23 @@ func (s *session) serve(sock *socket) {
 	s.mu.Lock()
 	s.socket = sock
 	s.mu.Unlock()
-	code := s.greet()
-	if code == 0 {
-		code = s.read()
+	code := fanout.CloseDrain
+	if !s.gateway.leaving() {
+		code = s.follow()
 	}
 	s.close(code)
 	if conn := s.live(); conn != nil {
 		conn.Wait()
 	}
 	sock.Close(code) // waits for whoever closed it first
+}
+
+// follow reads the hello and what comes after it.
+func (s *session) follow() fanout.CloseCode {
+	if code := s.greet(); code != 0 {
+		return code
+	}
+	return s.read()
 }
 
 // greet reads the hello. It returns 0 or the code to close with.

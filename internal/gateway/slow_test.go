@@ -29,7 +29,7 @@ func TestAClientThatStopsReadingIsClosedBeforeMuchIsSent(t *testing.T) {
 	healthy.send(m{"t": "sub", "sid": 1, "topic": "shipments"})
 	healthy.frame("live", 1)
 
-	written, most, i := 0, 0, 0
+	written, i := 0, 0
 	eventually(t, "the close of the client that does not read", func() bool {
 		for range 10 {
 			r := shipment(fmt.Sprint("S-", i%2000), int64(i), "in_transit")
@@ -37,7 +37,6 @@ func TestAClientThatStopsReadingIsClosedBeforeMuchIsSent(t *testing.T) {
 			s.model.Put(acme, r)
 			written, i = written+2000, i+1
 		}
-		most = max(most, s.hub.Stats().PendingBytes)
 		time.Sleep(5 * time.Millisecond)
 		return s.hub.Stats().Connections == 1
 	})
@@ -55,16 +54,13 @@ func TestAClientThatStopsReadingIsClosedBeforeMuchIsSent(t *testing.T) {
 	if swallowed > 600<<10 || swallowed > written/2 {
 		t.Errorf("the client swallowed %d of %d bytes before that was noticed", swallowed, written)
 	}
-	if most > 2*cfg.PendingBytes {
-		t.Errorf("at most %d bytes waited, want at most %d per client", most, cfg.PendingBytes)
-	}
 	if v := healthy.book.View(1); len(v.Resets) != 0 || !v.Live {
 		t.Errorf("the client that reads was reset: %v", v.Resets)
 	}
 	for _, v := range healthy.book.Violations() {
 		t.Error(v)
 	}
-	t.Logf("%d KiB written, %d KiB swallowed, at most %d KiB waited", written>>10, swallowed>>10, most>>10)
+	t.Logf("%d KiB written, %d KiB swallowed", written>>10, swallowed>>10)
 }
 
 // R5 on real sockets: connections are cut at any moment and resumed; in the end
