@@ -110,8 +110,7 @@ func latest(parcels []Parcel, reached func(Parcel) time.Time) (last time.Time) {
 }
 
 // handOver adds a delivery of quantities and reports whether everything is
-// delivered now. Quantities of a line go to its rows in order, up to what is
-// left of each; what nobody knows of is kept with the last.
+// delivered now.
 func (s *Shipment) handOver(f *Fact, d *events.Delivered) bool {
 	for _, c := range d.Contents {
 		s.spread(ContentKey{c.OrderID, c.LineID, c.ParcelID}, c.Qty, f.When())
@@ -120,14 +119,10 @@ func (s *Shipment) handOver(f *Fact, d *events.Delivered) bool {
 	return len(s.Contents) > 0 && !slices.ContainsFunc(s.Contents, func(c Content) bool { return c.Delivered < c.Qty })
 }
 
+// spread gives a quantity to the rows of a line in order, up to what is left of
+// each; what nobody knows of is kept with the last.
 func (s *Shipment) spread(key ContentKey, qty int64, at time.Time) {
-	var rows []*Content
-	for i := range s.Contents {
-		c := &s.Contents[i]
-		if c.OrderID == key.OrderID && c.LineID == key.LineID && (key.ParcelID == "" || c.ParcelID == key.ParcelID) {
-			rows = append(rows, c)
-		}
-	}
+	rows := s.rowsOf(key)
 	for i, c := range rows {
 		sum, _ := c.handedOver(s.Handovers)
 		part := min(qty, max(0, c.Qty-sum))
@@ -139,4 +134,18 @@ func (s *Shipment) spread(key ContentKey, qty int64, at time.Time) {
 		}
 		qty -= part
 	}
+}
+
+// rowsOf finds the row that a key names, else all rows of its line: a carrier
+// may know the parcel of what the shipper spread over all of them.
+func (s *Shipment) rowsOf(key ContentKey) (rows []*Content) {
+	for i := range s.Contents {
+		switch c := &s.Contents[i]; {
+		case key.ParcelID != "" && c.ContentKey == key:
+			return []*Content{c}
+		case c.OrderID == key.OrderID && c.LineID == key.LineID:
+			rows = append(rows, c)
+		}
+	}
+	return rows
 }

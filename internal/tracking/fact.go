@@ -21,8 +21,14 @@ func NewFact(e events.Event, hash [32]byte) *Fact {
 // Ref is the fact's identity.
 func (f *Fact) Ref() Ref { return Ref{f.Stream(), f.Source, f.ID} }
 
-// When is the moment at which the fact takes effect, in UTC, to the microsecond.
-func (f *Fact) When() time.Time { return at(f.Key.When) }
+// When is the moment at which the fact takes effect, or is expected to, in UTC,
+// to the microsecond.
+func (f *Fact) When() time.Time {
+	if f.Class() != events.Actual { // the key says when it was known
+		return when(&f.Event, rankOf(f.Type())).UTC()
+	}
+	return at(f.Key.When)
+}
 
 func at(micros int64) time.Time { return time.UnixMicro(micros).UTC() }
 

@@ -18,8 +18,13 @@ type Assignment struct {
 	Key        Key       // of the fact that says so
 }
 
+// compare sorts by number and beginning, then by the sort key, whose last part
+// is the stream: two shipments may know facts of the same source and id.
 func (a Assignment) compare(o Assignment) int {
-	return cmp.Or(cmp.Compare(a.Carrier, o.Carrier), cmp.Compare(a.Number, o.Number), a.ValidFrom.Compare(o.ValidFrom), a.Key.Compare(o.Key))
+	return cmp.Or(
+		cmp.Compare(a.Carrier, o.Carrier), cmp.Compare(a.Number, o.Number), a.ValidFrom.Compare(o.ValidFrom),
+		a.Key.Compare(o.Key), cmp.Compare(a.ShipmentID, o.ShipmentID),
+	)
 }
 
 // Holding is an assignment with the time until which it holds.

@@ -1,0 +1,37 @@
+package tracking_test
+
+import (
+	"flag"
+	"os"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/waybill-io/waybill/internal/scenario"
+)
+
+// TestMain runs fewer random cases than rapid does by itself where several
+// properties share little time; -rapid.checks=10000 runs more.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	os.Exit(m.Run())
+}
+
+func TestFoldAgreesWithTheOracleOnArbitraryEvents(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		evs := arbitrary(25).Draw(t, "events")
+		if diff := disagreement(knownOf(t, evs...)); diff != "" {
+			t.Fatalf("the package differs from the oracle (-oracle +package):\n%s", diff)
+		}
+	})
+}
+
+func TestFoldAgreesWithTheOracleOnHistories(t *testing.T) {
+	for seed := range uint64(3) {
+		for i := range 60 {
+			if diff := disagreement(knownOf(t, scenario.Order(seed, i)...)); diff != "" {
+				t.Fatalf("order %d of seed %d: the package differs from the oracle (-oracle +package):\n%s", i, seed, diff)
+			}
+		}
+	}
+}

@@ -1,0 +1,229 @@
+package tracking_test
+
+import (
+	"slices"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/waybill-io/waybill/events"
+	"github.com/waybill-io/waybill/internal/tracking"
+)
+
+// world is everything that the package says of a set of events, put together
+// as a writer does that folds every stream from all its facts.
+type world struct {
+	orders    map[events.OrderID]tracking.Order
+	shipments map[events.ShipmentID]tracking.Shipment
+	holdings  []tracking.Holding
+	marks     tracking.Marks
+}
+
+// failer is what testing.TB and rapid.T share.
+type failer interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
+// knownOf passes events through the codec, as the log does, and hashes them.
+func knownOf(t failer, evs ...events.Event) []known {
+	t.Helper()
+	all := make([]known, len(evs))
+	for i, e := range evs {
+		m, err := events.Encode(e)
+		if err != nil {
+			t.Fatalf("Encode(%s %s): %v", e.Type(), e.ID, err)
+		}
+		if all[i].Event, err = events.Decode(m); err != nil {
+			t.Fatalf("Decode(%s %s): %v", e.Type(), e.ID, err)
+		}
+		if all[i].hash, err = all[i].ContentHash(); err != nil {
+			t.Fatalf("ContentHash(%s %s): %v", e.Type(), e.ID, err)
+		}
+	}
+	return all
+}
+
+func factsOf(all []known) map[events.Stream][]*tracking.Fact {
+	facts := map[events.Stream][]*tracking.Fact{}
+	for _, e := range all {
+		facts[e.Stream()] = append(facts[e.Stream()], tracking.NewFact(e.Event, e.hash))
+	}
+	return facts
+}
+
+// foldWorld folds everything.
+func foldWorld(all []known) world {
+	w := world{
+		orders: map[events.OrderID]tracking.Order{}, shipments: map[events.ShipmentID]tracking.Shipment{}, marks: tracking.Marks{},
+	}
+	facts := factsOf(all)
+	assigned := map[events.Stream][]tracking.Assignment{}
+	for stream, own := range facts {
+		if stream.Kind == events.ShipmentStream {
+			for _, a := range tracking.Assignments(events.ShipmentID(stream.ID), own) {
+				number := events.TrackingStreamOf(a.Carrier, a.Number)
+				assigned[number] = append(assigned[number], a)
+			}
+		}
+	}
+	scans := map[events.ShipmentID][]tracking.Scan{}
+	resolved := map[events.Stream][]tracking.Holding{}
+	for number, of := range assigned {
+		resolved[number] = tracking.Resolve(of)
+		w.holdings = append(w.holdings, resolved[number]...)
+	}
+	for stream, own := range facts {
+		if stream.Kind == events.TrackingStream {
+			given, marks := tracking.FoldNumber(own, resolved[stream])
+			w.addMarks(marks)
+			for id, its := range given {
+				scans[id] = append(scans[id], its...)
+			}
+		}
+	}
+	carried := map[events.OrderID][]tracking.Carried{}
+	for stream, own := range facts {
+		if stream.Kind != events.ShipmentStream {
+			continue
+		}
+		s, marks := tracking.FoldShipment(events.ShipmentID(stream.ID), own, scans[events.ShipmentID(stream.ID)])
+		w.addMarks(marks)
+		w.shipments[s.ID] = s
+		for _, c := range s.Contents {
+			carried[c.OrderID] = append(carried[c.OrderID], tracking.Carried{Content: c, ShipmentID: s.ID, Direction: s.Direction})
+		}
+	}
+	for _, h := range w.holdings {
+		if h.Lost {
+			stream := events.Stream{Kind: events.ShipmentStream, ID: string(h.ShipmentID)}
+			w.marks.Note(tracking.Ref{Stream: stream, Source: h.Key.Source, ID: h.Key.ID}, tracking.AssignmentReplaced)
+		}
+	}
+	w.foldOrders(facts, carried)
+	return w
+}
+
+func (w *world) foldOrders(facts map[events.Stream][]*tracking.Fact, carried map[events.OrderID][]tracking.Carried) {
+	for stream, own := range facts {
+		if stream.Kind == events.OrderStream {
+			base, marks := tracking.FoldOrder(own)
+			w.addMarks(marks)
+			w.orders[events.OrderID(stream.ID)] = base.With(events.OrderID(stream.ID), carried[events.OrderID(stream.ID)])
+		}
+	}
+	for id, rows := range carried {
+		if _, ok := w.orders[id]; !ok {
+			w.orders[id] = tracking.OrderBase{}.With(id, rows)
+		}
+	}
+}
+
+func (w *world) addMarks(marks tracking.Marks) {
+	for ref, m := range marks {
+		for _, a := range m.Anomalies {
+			w.marks.Note(ref, a)
+		}
+		one := w.marks[ref]
+		one.DuplicateOf, one.RetractedBy, one.Unmatched = m.DuplicateOf, m.RetractedBy, m.Unmatched
+		w.marks[ref] = one
+	}
+}
+
+// asOracle brings what the package says into the oracle's form.
+func (w *world) asOracle() *oracle {
+	o := &oracle{orders: map[events.OrderID]orderRow{}, shipments: map[events.ShipmentID]shipmentRow{}, marks: w.marks}
+	for id, s := range w.shipments {
+		o.shipments[id] = shipmentRowOf(&s)
+	}
+	for id, r := range w.orders {
+		o.orders[id] = orderRowOf(&r)
+	}
+	for _, h := range w.holdings {
+		o.holdings = append(o.holdings, holdingRow{
+			Carrier: h.Carrier, Number: h.Number, Shipment: h.ShipmentID, Parcel: h.ParcelID,
+			From: h.ValidFrom, To: h.ValidTo, Lost: h.Lost, Source: h.Key.Source, ID: h.Key.ID,
+		})
+	}
+	return o
+}
+
+func shipmentRowOf(s *tracking.Shipment) shipmentRow {
+	row := shipmentRow{
+		Status: s.Status, Since: s.StatusSince, Revision: s.Revision, Known: s.Known, Direction: s.Direction, Original: s.Original,
+		Promise: s.Promise, Disputed: s.Disputed(), Gap: s.Gap(), Damaged: s.Damaged, CustomsHeld: s.CustomsHeld,
+	}
+	for _, p := range s.Parcels {
+		row.Parcels = append(row.Parcels, parcelRow{
+			ID: p.ID, Status: p.Status, Since: p.StatusSince, HandedOverAt: p.HandedOverAt, DeliveredAt: p.DeliveredAt,
+			Disputed: p.Disputed, Gap: p.Gap,
+		})
+	}
+	for _, c := range s.Contents {
+		row.Contents = append(row.Contents, contentRow{
+			Order: c.OrderID, Line: c.LineID, Parcel: c.ParcelID, Qty: c.Qty, Shipped: c.Shipped, Delivered: c.Delivered,
+			Returned: c.Returned, Lost: c.Lost, HandedOverAt: c.HandedOverAt,
+		})
+	}
+	for _, e := range s.Exceptions {
+		row.Exceptions = append(row.Exceptions, exceptionRow{ID: e.ID, Open: e.Open})
+	}
+	for _, e := range s.Estimates {
+		row.Estimates = append(row.Estimates, e.Ref)
+	}
+	return row
+}
+
+func orderRowOf(r *tracking.Order) orderRow {
+	row := orderRow{
+		Status: r.Status, Revision: r.Revision, Known: r.Known, Holds: r.Holds, Payment: r.Payment, Flags: r.Flags,
+		Original: r.Original, Latest: r.Latest, Requested: r.Requested,
+	}
+	for _, l := range r.Lines {
+		row.Lines = append(row.Lines, lineRow{
+			ID: l.ID, Ordered: l.Ordered, Cancelled: l.Cancelled, Allocated: l.Allocated, Backordered: l.Backordered,
+			Shipped: l.Shipped, Delivered: l.Delivered, Returned: l.Returned, Lost: l.Lost,
+		})
+	}
+	return row
+}
+
+// disagreement shows where the package and the oracle differ, or "".
+func disagreement(all []known) string {
+	w := foldWorld(all)
+	got, want := w.asOracle(), consult(all)
+	for _, o := range []*oracle{got, want} {
+		slices.SortFunc(o.holdings, func(a, b holdingRow) int { return compareHoldings(a, b) })
+		for ref, m := range o.marks {
+			if m.IsZero() {
+				delete(o.marks, ref)
+			}
+		}
+	}
+	opts := cmp.Options{cmpopts.EquateEmpty(), cmp.AllowUnexported(oracle{}), cmpopts.IgnoreFields(oracle{}, "carried", "given"),
+		cmpopts.IgnoreFields(holdingRow{}, "assigning"), cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) })}
+	return cmp.Diff(want, got, opts)
+}
+
+func compareHoldings(a, b holdingRow) int {
+	for _, c := range []int{
+		cmpString(a.Carrier, b.Carrier), cmpString(a.Number, b.Number), cmpString(a.Shipment, b.Shipment),
+		cmpString(a.Source, b.Source), cmpString(a.ID, b.ID),
+	} {
+		if c != 0 {
+			return c
+		}
+	}
+	return 0
+}
+
+func cmpString[T ~string](a, b T) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
