@@ -76,3 +76,9 @@ func stat(pid int) (usage, error) {
 	n := func(i int) int { v, _ := strconv.Atoi(f[i]); return v }
 	return usage{parent: n(1), used: n(11) + n(12), reaped: n(13) + n(14)}, nil
 }
+
+// CPU is how many seconds another process has used, its children not counted.
+func CPU(pid int) (float64, error) {
+	s, err := stat(pid)
+	return float64(s.used) / ticks, err
+}
