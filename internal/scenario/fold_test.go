@@ -79,7 +79,7 @@ func TestEveryShipmentIsFoldedToItsEnd(t *testing.T) {
 	statuses := map[tracking.Status]int{}
 	anomalies := map[tracking.Anomaly]int{}
 	facts := 0
-	for i := range 1500 {
+	for i := range 800 {
 		f := fold(t, g.Order(i))
 		facts += f.facts
 		for id, s := range f.shipments {
@@ -109,7 +109,7 @@ func TestEveryShipmentIsFoldedToItsEnd(t *testing.T) {
 
 func TestACleanHistoryHasNoAnomalies(t *testing.T) {
 	g := generator(t, scenario.Config{Seed: 22})
-	for i := range 500 {
+	for i := range 200 {
 		if f := fold(t, g.Order(i)); len(f.anomalies) > 0 {
 			t.Errorf("order %d: %v", i, f.anomalies)
 		}

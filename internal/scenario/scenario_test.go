@@ -240,7 +240,7 @@ func TestAnOrderIsOrdinary(t *testing.T) {
 // Orders that are done with are forgotten.
 func TestMemoryStaysFlat(t *testing.T) {
 	g := generator(t, scenario.Config{Seed: 2, Rates: scenario.DefaultRates()})
-	const every, rounds = 100_000, 5
+	const every, rounds = 60_000, 5
 	var heaps []uint64
 	n := 0
 	for range g.Events() {
