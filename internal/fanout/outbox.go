@@ -129,11 +129,8 @@ func (c *Conn) waitingBytes() int {
 
 // drain writes until nothing waits. There is at most one per connection.
 func (c *Conn) drain() {
-	for {
-		m := c.take(time.Now())
-		if m == nil {
-			return
-		}
+	m := &message{parts: make([][]byte, 0, 4), kinds: make([]string, 0, 2)}
+	for c.take(m, time.Now()) {
 		err := c.socket.Write(context.Background(), m.parts)
 		c.written(m, time.Now(), err)
 		if err != nil {
@@ -146,7 +143,13 @@ func (c *Conn) drain() {
 type message struct {
 	parts [][]byte
 	size  int
-	kinds map[string]int
+	kinds []string // of its frames
+}
+
+// clear makes room for the next message.
+func (m *message) clear() {
+	clear(m.parts)
+	m.parts, m.kinds, m.size = m.parts[:0], m.kinds[:0], 0
 }
 
 var newline = []byte("\n")
@@ -162,15 +165,15 @@ func (m *message) add(f frame) {
 		}
 	}
 	m.size += f.size()
-	m.kinds[f.kind]++
+	m.kinds = append(m.kinds, f.kind)
 }
 
-// take puts together the next message; nil when nothing waits, and then the
-// caller must stop draining.
-func (c *Conn) take(now time.Time) *message {
+// take puts together the next message. It reports false when nothing waits, and
+// then the caller must stop draining.
+func (c *Conn) take(m *message, now time.Time) bool {
+	m.clear()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	m := &message{kinds: make(map[string]int)}
 	c.takeControl(m)
 	if !c.closed {
 		c.owe(m, now)
@@ -182,10 +185,10 @@ func (c *Conn) take(now time.Time) *message {
 		if c.closed {
 			close(c.quiet)
 		}
-		return nil
+		return false
 	}
 	c.writeAt = now
-	return m
+	return true
 }
 
 func (c *Conn) takeControl(m *message) {
@@ -219,7 +222,8 @@ func (c *Conn) owe(m *message, now time.Time) {
 func (c *Conn) takeTurns(m *message, now time.Time) {
 	for idle := 0; idle < len(c.order) && m.size < messageSize; {
 		s := c.order[0]
-		c.order = append(c.order[1:], s)
+		last := copy(c.order, c.order[1:])
+		c.order[last] = s
 		committed := s.out.fresh()
 		f, ok := s.out.next(s.sid)
 		if !ok {
@@ -263,7 +267,7 @@ func (c *Conn) written(m *message, now time.Time, err error) {
 		return
 	}
 	c.hub.cfg.Meter.Count(CountBytes, "", m.size)
-	for kind, n := range m.kinds {
-		c.hub.cfg.Meter.Count(CountFrames, kind, n)
+	for _, kind := range m.kinds {
+		c.hub.cfg.Meter.Count(CountFrames, kind, 1)
 	}
 }

@@ -73,7 +73,8 @@ type Query struct {
 // Socket carries messages to one client.
 type Socket interface {
 	// Write sends one text message, which is parts joined. It blocks until the
-	// socket has taken it, and is never called twice at a time.
+	// socket has taken it, and is never called twice at a time. The parts are not
+	// its own: it neither changes nor keeps them.
 	Write(ctx context.Context, parts [][]byte) error
 	// Ping returns when the client has answered.
 	Ping(ctx context.Context) error
