@@ -25,8 +25,8 @@ func (u *unit) writeTimeline(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if stored < int64(len(sorted)) {
-		if sorted, err = u.dropKnown(ctx, sorted); err != nil {
+	if len(stored) < len(sorted) {
+		if sorted, err = u.dropKnown(ctx, sorted, stored); err != nil {
 			return err
 		}
 	}
@@ -71,15 +71,29 @@ func (u *unit) refuse(e *entry, stored [32]byte) {
 	})
 }
 
-func insertEvents(ctx context.Context, tx pgx.Tx, entries []*entry) (int64, error) {
+// logPlace is where an event lies in the log.
+type logPlace struct {
+	topic     string
+	partition int32
+	offset    int64
+}
+
+func (e *entry) place() logPlace {
+	return logPlace{e.Record.Partition.Topic, e.Record.Partition.ID, e.Record.Offset}
+}
+
+// insertEvents stores the entries that the timeline does not have, and returns
+// their places.
+func insertEvents(ctx context.Context, tx pgx.Tx, entries []*entry) (map[logPlace]bool, error) {
 	const query = `-- name: insert_events
 		INSERT INTO events (tenant_id, stream, stream_id, source, event_id, type, class, occurred_at, tz_source,
 		       time_precision, recorded_at, ingested_at, data, content_hash, topic, partition, "offset")
 		SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
 		       $8::timestamptz[], $9::text[], $10::text[], $11::timestamptz[], $12::timestamptz[], $13::json[],
 		       $14::bytea[], $15::text[], $16::int[], $17::bigint[])
-		ON CONFLICT DO NOTHING`
-	tag, err := tx.Exec(ctx, query,
+		ON CONFLICT DO NOTHING
+		RETURNING topic, partition, "offset"`
+	rows, err := tx.Query(ctx, query,
 		column(entries, func(e *entry) string { return string(e.tenant) }),
 		column(entries, func(e *entry) string { return string(e.ref.Stream.Kind) }),
 		column(entries, func(e *entry) string { return e.ref.Stream.ID }),
@@ -98,48 +112,46 @@ func insertEvents(ctx context.Context, tx pgx.Tx, entries []*entry) (int64, erro
 		column(entries, func(e *entry) int32 { return e.Record.Partition.ID }),
 		column(entries, func(e *entry) int64 { return e.Record.Offset }))
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return tag.RowsAffected(), nil
+	stored := make(map[logPlace]bool, len(entries))
+	var p logPlace
+	_, err = pgx.ForEachRow(rows, []any{&p.topic, &p.partition, &p.offset}, func() error { stored[p] = true; return nil })
+	return stored, err
 }
 
-// dropKnown leaves out the entries that were in the timeline before: the stored
-// row then has another place in the log.
-func (u *unit) dropKnown(ctx context.Context, entries []*entry) ([]*entry, error) {
+// dropKnown leaves out the entries that were in the timeline before.
+func (u *unit) dropKnown(ctx context.Context, entries []*entry, stored map[logPlace]bool) ([]*entry, error) {
 	const query = `-- name: known_events
 		SELECT x.i, e.content_hash
-		  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[], $8::bigint[])
-		       WITH ORDINALITY x(tenant_id, stream, stream_id, source, event_id, topic, partition, "offset", i)
-		  JOIN events e USING (tenant_id, stream, stream_id, source, event_id)
-		 WHERE (e.topic, e.partition, e."offset") <> (x.topic, x.partition, x."offset")`
+		  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
+		       WITH ORDINALITY x(tenant_id, stream, stream_id, source, event_id, i)
+		  JOIN events e USING (tenant_id, stream, stream_id, source, event_id)`
+	var kept, known []*entry
+	for _, e := range entries {
+		if stored[e.place()] {
+			kept = append(kept, e)
+		} else {
+			known = append(known, e)
+		}
+	}
 	rows, err := u.tx.Query(ctx, query,
-		column(entries, func(e *entry) string { return string(e.tenant) }),
-		column(entries, func(e *entry) string { return string(e.ref.Stream.Kind) }),
-		column(entries, func(e *entry) string { return e.ref.Stream.ID }),
-		column(entries, func(e *entry) string { return string(e.Source) }),
-		column(entries, func(e *entry) string { return string(e.ID) }),
-		column(entries, func(e *entry) string { return e.Record.Partition.Topic }),
-		column(entries, func(e *entry) int32 { return e.Record.Partition.ID }),
-		column(entries, func(e *entry) int64 { return e.Record.Offset }))
+		column(known, func(e *entry) string { return string(e.tenant) }),
+		column(known, func(e *entry) string { return string(e.ref.Stream.Kind) }),
+		column(known, func(e *entry) string { return e.ref.Stream.ID }),
+		column(known, func(e *entry) string { return string(e.Source) }),
+		column(known, func(e *entry) string { return string(e.ID) }))
 	if err != nil {
 		return nil, err
 	}
-	known := make(map[int64]bool)
 	var i int64
 	var hash []byte
 	_, err = pgx.ForEachRow(rows, []any{&i, &hash}, func() error {
-		known[i-1] = true
-		u.refuse(entries[i-1], [32]byte(hash))
+		u.refuse(known[i-1], [32]byte(hash))
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("look for known events: %w", err)
-	}
-	kept := make([]*entry, 0, len(entries))
-	for i, e := range entries {
-		if !known[int64(i)] {
-			kept = append(kept, e)
-		}
+		return nil, fmt.Errorf("look for %d known events: %w", len(known), err)
 	}
 	return kept, nil
 }
