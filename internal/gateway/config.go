@@ -2,10 +2,11 @@ package gateway
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"log/slog"
+	"strings"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/waybill-io/waybill/internal/auth"
 )
@@ -42,10 +43,20 @@ type Config struct {
 	// CloseWait is how long a client may take to answer a close frame. Defaults
 	// to 2 s.
 	CloseWait time.Duration
-	// Registerer takes the metrics. Defaults to none.
-	Registerer prometheus.Registerer
 	// Log defaults to nothing.
 	Log *slog.Logger
+}
+
+// Validate reports every origin that could never be one: an origin is a scheme,
+// a host and maybe a port, and nothing stands for "any".
+func (c Config) Validate() error {
+	var problems []error
+	for _, text := range c.Origins {
+		if _, ok := parseOrigin(text); !ok || strings.Contains(text, "*") {
+			problems = append(problems, fmt.Errorf("origin %q is not like https://app.example.com", text))
+		}
+	}
+	return errors.Join(problems...)
 }
 
 func (c Config) withDefaults() Config {

@@ -184,3 +184,16 @@ func TestASubjectAboveItsConnectionsIsClosed(t *testing.T) {
 		t.Errorf("closed with %d, want 4503", got)
 	}
 }
+
+func TestAnOriginThatCouldNeverBeOneIsNamed(t *testing.T) {
+	good := gateway.Config{Origins: []string{"https://app.example.com", "http://localhost:3000", "https://[::1]:8443"}}
+	if err := good.Validate(); err != nil {
+		t.Errorf("Validate: %v", err)
+	}
+	for _, origin := range []string{"*", "https://*.example.com", "app.example.com", "https://app.example.com/", "null", "", "ftp://a"} {
+		bad := gateway.Config{Origins: append([]string{origin}, good.Origins...)}
+		if err := bad.Validate(); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%q", origin)) {
+			t.Errorf("Validate with %q: %v, want an error that names it", origin, err)
+		}
+	}
+}
