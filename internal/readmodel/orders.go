@@ -95,6 +95,7 @@ func (u *unit) foldBases(ctx context.Context, works []*orderWork) error {
 		if !ok {
 			own = column(w.own, func(e *entry) *tracking.Fact { return e.fact })
 		}
+		findLate(w.own, w.base.Newest)
 		base, marks := tracking.FoldOrder(own)
 		w.base = base
 		u.marks.decideStream(w.entity, events.OrderStream)

@@ -83,24 +83,13 @@ func (u *unit) foldShipments(ctx context.Context) error {
 	if err := u.settle(ctx, applied); err != nil {
 		return err
 	}
-	if err := u.markLate(ctx); err != nil {
-		return fmt.Errorf("mark late entries: %w", err)
-	}
 	return u.writeShipments(ctx, applied, refold)
 }
 
 // apply tries to bring a shipment up to date without its history. It also finds
 // out which entries came late.
 func (u *unit) apply(w *shipmentWork) bool {
-	newest := w.state.Guard.Newest
-	for _, e := range w.own {
-		if e.Class() != events.Actual {
-			continue
-		}
-		if e.late = e.fact.Key.Compare(newest) < 0; !e.late {
-			newest = e.fact.Key
-		}
-	}
+	findLate(w.own, w.state.Guard.Newest)
 	for _, e := range w.scans {
 		e.late = e.Class() == events.Actual && e.fact.Key.Compare(w.state.Guard.Newest) < 0
 	}
@@ -119,6 +108,19 @@ func (u *unit) apply(w *shipmentWork) bool {
 		u.marks.set(w.tenant, it.ref, marks[i])
 	}
 	return true
+}
+
+// findLate finds out which of a stream's new entries, in the order they were
+// read, found newer ones.
+func findLate(entries []*entry, newest tracking.Key) {
+	for _, e := range entries {
+		if e.Class() != events.Actual {
+			continue
+		}
+		if e.late = e.fact.Key.Compare(newest) < 0; !e.late {
+			newest = e.fact.Key
+		}
+	}
 }
 
 // inOrder sorts the new facts of all streams by key.

@@ -77,6 +77,7 @@ func (u *unit) run(ctx context.Context) error {
 		{"resolve numbers", u.resolveNumbers},
 		{"fold shipments", u.foldShipments},
 		{"fold orders", u.foldOrders},
+		{"mark late entries", u.markLate},
 		{"write marks", u.writeMarks},
 		{"write the change feed", u.writeChanges},
 	}

@@ -32,6 +32,8 @@ type OrderBase struct {
 	PlacedAt    time.Time `json:"placed_at,omitzero"`
 	ConfirmedAt time.Time `json:"confirmed_at,omitzero"`
 	ClosedAt    time.Time `json:"closed_at,omitzero"`
+
+	Newest Key `json:"newest,omitzero"` // of its own facts that stand
 }
 
 // BaseLine is what the order's own facts say of a line.
@@ -62,7 +64,7 @@ type CancelLine struct {
 // FoldOrder folds all facts of an order's own stream.
 func FoldOrder(own []*Fact) (OrderBase, Marks) {
 	l := count(own)
-	b := OrderBase{Revision: int64(l.stored)}
+	b := OrderBase{Revision: int64(l.stored), Newest: l.newest}
 	facts := b.place(l)
 	for _, f := range facts {
 		b.step(f)
