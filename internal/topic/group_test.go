@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
 	"github.com/waybill-io/waybill/internal/projector"
 	"github.com/waybill-io/waybill/internal/topic"
 )
@@ -246,6 +249,31 @@ func TestRunWaitsForTopicsThatDoNotExist(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, limit, holds(6, h))
+}
+
+// The broker that the group's leader asks may learn of a new topic later than
+// others do.
+func TestPartitionsThatWereNotKnownWhenTheGroupMetAreSharedOut(t *testing.T) {
+	t.Parallel()
+	r, c := bend(t, 2)
+	// kafka-go asks for the partitions to share out in version 6, and for
+	// everything else in a later one.
+	c.ControlKey(int16(kmsg.Metadata), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
+		req := kreq.(*kmsg.MetadataRequest)
+		if req.Version != 6 {
+			return nil, nil, false
+		}
+		res := req.ResponseKind().(*kmsg.MetadataResponse)
+		for _, rt := range req.Topics {
+			mt := kmsg.NewMetadataResponseTopic()
+			mt.Topic, mt.ErrorCode = rt.Topic, kerr.UnknownTopicOrPartition.Code
+			res.Topics = append(res.Topics, mt)
+		}
+		return res, nil, true // once
+	})
+	h := &holder{name: "one"}
+	r.run(r.source(), h.serve)
+	eventually(t, limit, holds(4, h))
 }
 
 func TestNewPartitionsAreSharedOut(t *testing.T) {

@@ -18,7 +18,7 @@ type queue struct {
 	bytes  int64
 	room   chan struct{} // closed, and replaced, when bytes shrinks
 	next   map[projector.Partition]int64
-	behind map[projector.Partition]struct{} // have more than was fetched
+	behind map[projector.Partition]struct{} // are known to have more than was fetched
 	err    error                            // ends the feed behind items
 }
 

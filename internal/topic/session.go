@@ -21,7 +21,7 @@ type session struct {
 	gen       *kafka.Generation
 	clusterID string
 	parts     []projector.Partition // sorted
-	counts    map[string]int        // partitions by topic, as the group shared them out
+	shared    map[string]int        // partitions by topic, when this member shared them out
 
 	mu    sync.Mutex
 	feeds map[*feed]struct{} // open
@@ -33,7 +33,7 @@ var _ projector.Session = (*session)(nil)
 func (m *member) newSession(gen *kafka.Generation, clusterID string) *session {
 	return &session{
 		cfg: m.cfg, cluster: m.cluster, gen: gen,
-		clusterID: clusterID, parts: assigned(gen), counts: m.counts, feeds: map[*feed]struct{}{},
+		clusterID: clusterID, parts: assigned(gen), shared: m.balancer.shared(), feeds: map[*feed]struct{}{},
 	}
 }
 

@@ -35,13 +35,11 @@ func (s *Source) Run(ctx context.Context, serve func(context.Context, projector.
 	c := newCluster(s.cfg.Brokers, s.cfg.Security, s.cfg.Topics.list())
 	defer c.close()
 	m := &member{cfg: s.cfg, cluster: c, serve: serve}
-	l, ok := m.awaitTopics(ctx)
-	if !ok {
+	if _, ok := m.awaitTopics(ctx); !ok {
 		return nil
 	}
-	m.counts = l.counts
 	d := newDialer()
-	group, err := kafka.NewConsumerGroup(s.groupConfig(d))
+	group, err := kafka.NewConsumerGroup(s.groupConfig(d, &m.balancer))
 	if err != nil {
 		return fmt.Errorf("join group %q: %w", s.cfg.Group, err)
 	}
@@ -53,7 +51,7 @@ func (s *Source) Run(ctx context.Context, serve func(context.Context, projector.
 }
 
 // groupConfig sets the values that decide how fast a rebalance is.
-func (s *Source) groupConfig(d *dialer) kafka.ConsumerGroupConfig {
+func (s *Source) groupConfig(d *dialer, b *balancer) kafka.ConsumerGroupConfig {
 	return kafka.ConsumerGroupConfig{
 		ID:      s.cfg.Group,
 		Brokers: s.cfg.Brokers,
@@ -65,6 +63,7 @@ func (s *Source) groupConfig(d *dialer) kafka.ConsumerGroupConfig {
 			TLS:           s.cfg.Security.TLS,
 			SASLMechanism: s.cfg.Security.mechanism(),
 		},
+		GroupBalancers:    []kafka.GroupBalancer{b},
 		HeartbeatInterval: time.Second,
 		SessionTimeout:    15 * time.Second,
 		RebalanceTimeout:  20 * time.Second,
@@ -78,7 +77,8 @@ type member struct {
 	cfg     SourceConfig
 	cluster *cluster
 	serve   func(context.Context, projector.Session) error
-	counts  map[string]int // partitions by topic, before the group was joined last
+
+	balancer balancer
 }
 
 // awaitTopics waits until both topics exist. It reports false when ctx ended.
@@ -158,7 +158,6 @@ func (m *member) generation(ctx, genCtx context.Context, gen *kafka.Generation) 
 	cancel(nil)
 	s.loops.Wait()
 	watching.Wait()
-	m.counts = s.counts
 	if ended && errors.Is(err, context.Canceled) {
 		return nil
 	}

@@ -11,16 +11,15 @@ import (
 )
 
 // errPartitions ends a generation so that the group shares out again.
-var errPartitions = errors.New("the number of partitions has changed")
+var errPartitions = errors.New("there are other partitions than were shared out")
 
 // watch ends with a reason to leave the generation: a partition that has more
-// and does not move, or a topic whose number of partitions has changed.
+// and does not move, or, for the member that shared out, other partitions than
+// it knew of.
 func (s *session) watch(ctx context.Context) error {
 	w := watcher{session: s, seen: map[projector.Partition]sighting{}}
-	for pause(ctx, min(s.cfg.StallTimeout/4, 5*time.Second)) {
-		l, err := s.cluster.layout(ctx, s.cfg.Topics.list())
-		if err == nil && !maps.Equal(l.counts, s.counts) {
-			s.counts = l.counts
+	for wait := min(s.cfg.StallTimeout/4, time.Second); pause(ctx, wait); wait = min(s.cfg.StallTimeout/4, 5*time.Second) {
+		if s.outdated(ctx) {
 			return errPartitions
 		}
 		if err := w.look(ctx, time.Now()); err != nil {
@@ -28,6 +27,15 @@ func (s *session) watch(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// outdated reports that there are other partitions than this member shared out.
+func (s *session) outdated(ctx context.Context) bool {
+	if s.shared == nil {
+		return false
+	}
+	l, err := s.cluster.layout(ctx, s.cfg.Topics.list())
+	return err == nil && !maps.Equal(l.counts, s.shared)
 }
 
 // watcher remembers when partitions last moved.
