@@ -2,10 +2,12 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
 	"github.com/waybill-io/waybill/cmd/internal/cli"
+	"github.com/waybill-io/waybill/internal/gateway"
 )
 
 // config is what the flags and variables say.
@@ -43,7 +45,11 @@ type serveConfig struct {
 
 // Validate is called by kong.
 func (c *serveConfig) Validate() error {
-	return cli.Check(cli.AtLeast("--drain-window", c.DrainWindow, 0))
+	var origins error
+	if err := (gateway.Config{Origins: c.Origins}).Validate(); err != nil {
+		origins = fmt.Errorf("--origins: %w", err)
+	}
+	return cli.Check(cli.AtLeast("--drain-window", c.DrainWindow, 0), origins)
 }
 
 type tokenConfig struct {

@@ -35,6 +35,9 @@ type Site struct {
 	// DrainWindow is how long closing all sockets is spread over. Defaults to
 	// 10 s.
 	DrainWindow time.Duration
+	// CloseWait is how long a client may take to answer a goodbye. Defaults to
+	// 2 s.
+	CloseWait time.Duration
 }
 
 // Run answers until ctx ends, then says goodbye to every socket.
@@ -74,7 +77,9 @@ func (s Site) handler(reader *readmodel.Reader, hub *fanout.Hub, meter *gateway.
 	if err != nil {
 		return nil, nil, fmt.Errorf("read tokens: %w", err)
 	}
-	sockets := gateway.New(hub, verifier, meter, gateway.Config{Origins: s.Origins, DrainWindow: s.DrainWindow, Log: log})
+	sockets := gateway.New(hub, verifier, meter, gateway.Config{
+		Origins: s.Origins, DrainWindow: s.DrainWindow, CloseWait: s.CloseWait, Log: log,
+	})
 	api, err := query.New(query.Config{Metrics: server.Metrics}, reader, verifier, log)
 	if err != nil {
 		return nil, nil, fmt.Errorf("prepare the read API: %w", err)
