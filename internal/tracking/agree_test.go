@@ -10,10 +10,17 @@ import (
 	"github.com/waybill-io/waybill/internal/scenario"
 )
 
-// TestMain runs fewer random cases than rapid does by itself where several
-// properties share little time; -rapid.checks=10000 runs more.
+// TestMain checks each property on 500 random cases unless -rapid.checks says
+// otherwise.
 func TestMain(m *testing.M) {
 	flag.Parse()
+	said := false
+	flag.Visit(func(f *flag.Flag) { said = said || f.Name == "rapid.checks" })
+	if !said {
+		if err := flag.Set("rapid.checks", "500"); err != nil {
+			panic(err)
+		}
+	}
 	os.Exit(m.Run())
 }
 

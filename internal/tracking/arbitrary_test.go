@@ -43,7 +43,9 @@ type drawer struct {
 	used map[string]bool
 }
 
-func pick[T any](d *drawer, label string, from []T) T { return rapid.SampledFrom(from).Draw(d.t, label) }
+func pick[T any](d *drawer, label string, from []T) T {
+	return rapid.SampledFrom(from).Draw(d.t, label)
+}
 
 // one says true once in n times.
 func (d *drawer) one(n int, label string) bool { return rapid.IntRange(1, n).Draw(d.t, label) == n }

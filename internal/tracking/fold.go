@@ -202,9 +202,9 @@ func (s *Shipment) overlay(it Scan) {
 	f := it.Fact
 	switch d := f.Data.(type) {
 	case *events.ExceptionOpened:
-		s.open(f, d)
+		s.open(it, d)
 	case *events.ExceptionResolved:
-		s.resolve(f, d)
+		s.resolve(it, d)
 	case *events.CustomsHeld:
 		s.CustomsHeld = true
 	case *events.CustomsReleased:
@@ -231,21 +231,21 @@ func (s *Shipment) exception(id events.ExceptionID) *Exception {
 	return &s.Exceptions[i]
 }
 
-func (s *Shipment) open(f *Fact, d *events.ExceptionOpened) {
+func (s *Shipment) open(it Scan, d *events.ExceptionOpened) {
 	e := s.exception(d.ExceptionID)
 	if e.OpenedAt.IsZero() {
-		e.OpenedAt = f.When()
+		e.OpenedAt = it.When()
 	}
 	e.Open, e.ResolvedAt = true, micro(events.Time{})
-	e.ParcelID, e.ReasonCode, e.Party = d.ParcelID, d.ReasonCode, d.Party
+	e.ParcelID, e.ReasonCode, e.Party = it.Parcel, d.ReasonCode, d.Party
 	e.Severity, e.ActionRequired = d.Severity, d.ActionRequired
 }
 
-func (s *Shipment) resolve(f *Fact, d *events.ExceptionResolved) {
+func (s *Shipment) resolve(it Scan, d *events.ExceptionResolved) {
 	e := s.exception(d.ExceptionID)
-	e.Open, e.ResolvedAt = false, f.When()
+	e.Open, e.ResolvedAt = false, it.When()
 	if e.OpenedAt.IsZero() {
-		e.ParcelID, e.ReasonCode, e.Party = d.ParcelID, d.ReasonCode, d.Party
+		e.ParcelID, e.ReasonCode, e.Party = it.Parcel, d.ReasonCode, d.Party
 		e.Severity, e.ActionRequired = d.Severity, d.ActionRequired
 	}
 }

@@ -54,10 +54,12 @@ func when(e *events.Event, rank int) time.Time {
 		return t.Truncate(time.Microsecond)
 	}
 	y, m, d := t.Date()
+	_, offset := t.Zone()
+	zone := time.FixedZone("", offset) // as written: this machine's may have another offset at midnight
 	if shipmentEnd := Returning.rank(); rank >= shipmentEnd && isShipment(e) {
-		return time.Date(y, m, d+1, 0, 0, 0, 0, t.Location()).Add(-time.Microsecond)
+		return time.Date(y, m, d+1, 0, 0, 0, 0, zone).Add(-time.Microsecond)
 	}
-	return time.Date(y, m, d, 0, 0, 0, 0, t.Location())
+	return time.Date(y, m, d, 0, 0, 0, 0, zone)
 }
 
 func isShipment(e *events.Event) bool { return e.Stream().Kind != events.OrderStream }

@@ -159,12 +159,13 @@ func when(e known) time.Time {
 	if e.Precision() != events.ToDay {
 		return time.UnixMicro(at.UnixMicro()).UTC()
 	}
-	y, m, d := at.Date()
-	day := time.Date(y, m, d, 0, 0, 0, 0, at.Location())
+	_, seconds := at.Zone()
+	offset := time.Duration(seconds) * time.Second
+	day := at.UTC().Add(offset).Truncate(24 * time.Hour).Add(-offset)
 	if e.Stream().Kind != events.OrderStream && rank(e.Type()) >= 70 {
-		return day.AddDate(0, 0, 1).Add(-time.Microsecond).UTC()
+		return day.Add(24*time.Hour - time.Microsecond)
 	}
-	return day.UTC()
+	return day
 }
 
 // leads is the first table of step 5: where a type leads, and its rank.
