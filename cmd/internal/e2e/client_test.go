@@ -19,11 +19,13 @@ type client struct {
 	ws   *websocket.Conn
 	book *fanouttest.Book
 	done chan struct{} // closed when reading has ended
+	end  error         // why, after done
 }
 
 type m = map[string]any
 
-// dial connects and subscribes, with the ids 1, 2, ... in their order.
+// dial connects and subscribes, with the ids 1, 2, ... in their order. A
+// subscription goes on from the view that is its since.
 func (s *site) dial(t testing.TB, of string, subs ...m) *client {
 	t.Helper()
 	transport := &http.Transport{}
@@ -46,7 +48,11 @@ func (s *site) dial(t testing.TB, of string, subs ...m) *client {
 	})
 	for i, sub := range subs {
 		sub["sid"] = i + 1
-		c.book.Ask(int64(i+1), nil)
+		from, _ := sub["since"].(*fanouttest.View)
+		if from != nil {
+			sub["since"] = m{"epoch": from.Epoch, "seq": from.Pos, "shape": from.Shape}
+		}
+		c.book.Ask(int64(i+1), from)
 	}
 	c.send(m{"t": "hello", "v": 1, "token": token(t, of), "client": "e2e/1", "subs": subs})
 	return c
@@ -57,6 +63,7 @@ func (c *client) read() {
 	for {
 		_, text, err := c.ws.Read(context.Background())
 		if err != nil {
+			c.end = err
 			return
 		}
 		c.book.Message(text)
@@ -72,6 +79,20 @@ func (c *client) send(frame m) {
 	if err := c.ws.Write(c.t.Context(), websocket.MessageText, text); err != nil {
 		c.t.Fatal(err)
 	}
+}
+
+// closed waits for the end of the connection and returns its code.
+func (c *client) closed() websocket.StatusCode {
+	c.t.Helper()
+	must(c.t, "the connection is closed", func() bool {
+		select {
+		case <-c.done:
+			return true
+		default:
+			return false
+		}
+	})
+	return websocket.CloseStatus(c.end)
 }
 
 // row is what rows of orders and shipments have in common.
@@ -98,7 +119,12 @@ func (c *client) rows(sid int64) map[string]row {
 // live waits until the subscription has its snapshot.
 func (c *client) live(sid int64) {
 	c.t.Helper()
-	must(c.t, fmt.Sprintf("subscription %d is live", sid), func() bool { return c.book.View(sid).Live })
+	eventually(c.t, func() error {
+		if v := c.book.View(sid); !v.Live {
+			return fmt.Errorf("subscription %d is not live; the server said %+v", sid, c.book.Frames(""))
+		}
+		return nil
+	})
 }
 
 // sees waits until the subscription shows this row.

@@ -32,9 +32,12 @@ import (
 // tenant is whose events the tests publish, unless they say otherwise.
 const tenant = "acme"
 
+// partitions is how many each topic has.
+const partitions = 4
+
 // limit is how long a test waits for what must happen: longer than a group
 // waits for a member that was killed.
-const limit = 60 * time.Second
+const limit = 30 * time.Second
 
 func TestMain(m *testing.M) {
 	if os.Getenv(childVar) != "" {
@@ -58,7 +61,7 @@ func newPlatform(t testing.TB) *platform {
 	t.Helper()
 	db := stacktest.Postgres(t) // skips, where it has to, before anything else is started
 	brokers := stacktest.Broker(t)
-	topics := topic.Names{Orders: stacktest.Topic(t, brokers, 12), Shipments: stacktest.Topic(t, brokers, 12)}
+	topics := topic.Names{Orders: stacktest.Topic(t, brokers, partitions), Shipments: stacktest.Topic(t, brokers, partitions)}
 	return newPlatformOn(t, brokers, topics, db)
 }
 
@@ -73,6 +76,13 @@ func newPlatformOn(t testing.TB, brokers []string, topics topic.Names, db string
 	}
 	t.Cleanup(pool.Close)
 	return &platform{t: t, brokers: brokers, topics: topics, db: db, pool: pool, log: logTo(t)}
+}
+
+// in returns the platform for a subtest.
+func (p *platform) in(t testing.TB) *platform {
+	c := *p
+	c.t, c.log = t, logTo(t)
+	return &c
 }
 
 // beside returns a platform with a database of its own on the same topics.

@@ -74,6 +74,10 @@ func (s *story) departed() events.Event {
 	return s.event(string(s.shipment()), &events.Departed{Movement: events.Movement{ShipmentFact: s.at("Hub 7")}})
 }
 
+func (s *story) delivering() events.Event {
+	return s.event(string(s.shipment()), &events.OutForDelivery{ShipmentFact: s.fact()})
+}
+
 func (s *story) delivered() events.Event {
 	return s.event(string(s.shipment()), &events.Delivered{ShipmentFact: s.fact()})
 }

@@ -3,14 +3,14 @@ package e2e_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
 	"syscall"
-
-	"github.com/go-json-experiment/json"
 
 	"github.com/waybill-io/waybill/cmd/internal/wire"
 	"github.com/waybill-io/waybill/internal/ops"
@@ -33,6 +33,7 @@ func runChild(ctx context.Context, _ []string, getenv func(string) string, _, st
 	if err != nil {
 		return err
 	}
+	context.AfterFunc(ctx, func() { log.Info("asked to stop") })
 	return wire.Beside(ctx, server, func(ctx context.Context) error { return p.Run(ctx, server, log) })
 }
 
@@ -80,6 +81,14 @@ func (c *process) signal(s syscall.Signal) {
 	if err := c.cmd.Process.Signal(s); err != nil {
 		c.p.t.Fatalf("signal %v: %v", s, err)
 	}
+}
+
+// says waits until the process has logged something.
+func (c *process) says(what string) {
+	c.p.t.Helper()
+	must(c.p.t, fmt.Sprintf("consumer %d says %q", c.cmd.Process.Pid, what), func() bool {
+		return strings.Contains(c.out.String(), what)
+	})
 }
 
 // ends waits until the process has ended, and returns its exit code.
