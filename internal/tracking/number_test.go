@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/waybill-io/waybill/events"
+	"github.com/waybill-io/waybill/internal/tracking"
 )
 
 func (w world) holders() string {
@@ -26,6 +27,20 @@ func (w world) holders() string {
 	}
 	slices.Sort(words)
 	return strings.Join(words, "; ")
+}
+
+// The last part of the sort key is the stream, which an own fact's key does not
+// name: two shipments may know facts of the same source and id.
+func TestTieOfEqualKeysGoesToTheLaterShipment(t *testing.T) {
+	evs := knownOf(t, eventsOf(t, s("tracking_assigned", 1, id("x")), s("tracking_assigned", 1, id("x")).of("s2"))...)
+	first := tracking.Assignments("s1", []*tracking.Fact{tracking.NewFact(evs[0].Event, evs[0].hash)})
+	second := tracking.Assignments("s2", []*tracking.Fact{tracking.NewFact(evs[1].Event, evs[1].hash)})
+	for _, assignments := range [][]tracking.Assignment{append(first, second...), append(second, first...)} {
+		h, ok := tracking.Holder(tracking.Resolve(assignments), hour(5))
+		if !ok || h.ShipmentID != "s2" {
+			t.Errorf("the number is held by %q, want s2", h.ShipmentID)
+		}
+	}
 }
 
 func from(h float64) doc { return doc{"valid_from": hour(h)} }

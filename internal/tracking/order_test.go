@@ -117,6 +117,8 @@ func TestCancelsAddUp(t *testing.T) {
 		{"an amendment before it included", []told{placed, cancelAll(3), amended(2, "l1", 5)}, "cancelled l1 ordered=5 cancelled=5 l2 ordered=2 cancelled=2", ""},
 		{"a line added later is not cancelled", []told{placed, cancelAll(1), amended(2, "l3", 1)}, "placed l1 ordered=3 cancelled=3 l2 ordered=2 cancelled=2 l3 ordered=1", ""},
 		{"all after some", []told{placed, o("cancelled", 1).cancels("l1", 1), cancelAll(2)}, "cancelled l1 ordered=3 cancelled=3 l2 ordered=2 cancelled=2", ""},
+		{"all after some takes no more than is there", []told{placed, o("cancelled", 1).cancels("l1", 1), cancelAll(2), amended(3, "l1", 5)},
+			"placed l1 ordered=5 cancelled=3 l2 ordered=2 cancelled=2", ""},
 		{"all before it was placed", []told{o("placed", 5), cancelAll(1)}, "cancelled l1 ordered=2 cancelled=2", ""},
 		{"what is out cannot be cancelled", all(placed, carry("s1", 1, contents("l1", 2), "picked_up"), cancelAll(9)),
 			"shipped l1 ordered=3 cancelled=1 shipped=2 l2 ordered=2 cancelled=2 !cancel_after_ship", ""},

@@ -22,9 +22,10 @@ var exactly = gocmp.Options{
 	}),
 }
 
-// Broken on purpose, and seen to fail here: a sort key without its rank, without
-// its id, and without its source; distinct not dropping the second of one
-// identity; the original of copies chosen by arrival.
+// Broken on purpose, and seen to fail here: the sort key without its id, and
+// without its source; the second of one identity not dropped. A key without its
+// rank or its time of recording is a function of the set as well, of another
+// one: there the oracle disagrees.
 func TestFoldIsAFunctionOfTheSet(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		evs := knownOf(t, arbitrary(25).Draw(t, "events")...)
@@ -77,8 +78,11 @@ func (w *writer) finish(f *tracking.Fact, apply func() (tracking.Mark, bool)) {
 }
 
 // Broken on purpose, and seen to fail here: Apply taking a fact of the newest
-// instant and rank, one that names a new parcel, one that is retracted already,
-// a delivery of quantities, and one that sorts before the newest.
+// instant and rank, one that sorts before the newest, one that names a new
+// parcel, a create, an assignment, an estimate; Apply not counting the revision
+// and not keeping the newest key. Three that random cases seldom meet fail in
+// TestApplyRefusesWhatOnlyAFoldCanTell alone: Apply taking what is retracted
+// already, what is skewed, a delivery of quantities.
 func TestApplyIsFoldWhereItAccepts(t *testing.T) {
 	applied := 0
 	rapid.Check(t, func(t *rapid.T) {

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/waybill-io/waybill/events"
 	"github.com/waybill-io/waybill/internal/tracking"
 )
 
@@ -297,5 +298,39 @@ func TestLocalDayDoesNotDependOnThisMachinesZone(t *testing.T) {
 	}
 	if want := time.Date(2026, 3, 28, 22, 0, 0, 0, time.UTC); !utc.Equal(want) {
 		t.Errorf("picked up at %v, want %v", utc, want)
+	}
+}
+
+func TestMilestonesOfAParcel(t *testing.T) {
+	w := fold(t, s("picked_up", 1, p("p1")), s("delivery_attempted", 2), s("available_for_pickup", 3), s("departed", 4), s("delivery_attempted", 5),
+		s("available_for_pickup", 6), s("delivered", 7, doc{"occurred_at": "2026-03-28T23:30:00-07:00"}), s("return_initiated", 60), s("lost", 61), s("delivered", 62))
+	got := w.shipments["s1"].Parcels[0]
+	delivered := time.Date(2026, 3, 29, 6, 30, 0, 0, time.UTC)
+	for _, at := range []struct {
+		name      string
+		got, want time.Time
+	}{
+		{"first scan", got.FirstScanAt, hour(1)}, {"hand-over", got.HandedOverAt, hour(1)}, {"first attempt", got.FirstAttemptAt, hour(2)},
+		{"first available", got.AvailableAt, hour(3)}, {"first delivery", got.DeliveredAt, delivered},
+		{"its local day", got.DeliveredOn, time.Date(2026, 3, 28, 0, 0, 0, 0, time.UTC)}, {"last scan", got.LastScanAt, hour(62)},
+	} {
+		if !at.got.Equal(at.want) {
+			t.Errorf("%s: %v, want %v", at.name, at.got, at.want)
+		}
+	}
+	if got.Attempts != 2 {
+		t.Errorf("attempts = %d, want 2", got.Attempts)
+	}
+}
+
+func TestCarrierIsTheCreatesOrTheLastThatAFactNames(t *testing.T) {
+	by := func(scac string) doc { return doc{"carrier": doc{"scac": scac}} }
+	for want, story := range map[events.SCAC][]told{
+		"AAAA": {s("picked_up", 1, by("BBBB")), s("created", 0, by("AAAA")), s("departed", 2, by("CCCC"))},
+		"CCCC": {s("created", 0), s("departed", 2, by("CCCC")), s("picked_up", 1, by("BBBB"))},
+	} {
+		if got := fold(t, story...).shipments["s1"].Carrier; got != want {
+			t.Errorf("carrier = %s, want %s", got, want)
+		}
 	}
 }
