@@ -92,7 +92,7 @@ func startChild(t *testing.T, role, dir string) *child {
 	}
 	t.Cleanup(c.kill)
 	line, err := bufio.NewReader(out).ReadBytes('\n')
-	if err == io.EOF && len(line) == 0 {
+	if errors.Is(err, io.EOF) && len(line) == 0 {
 		_ = c.cmd.Wait()
 		if c.cmd.ProcessState.ExitCode() == exitMissing {
 			missing(t, devstack.ErrNoPostgres)

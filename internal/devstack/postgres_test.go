@@ -278,7 +278,7 @@ func quickDir(t *testing.T) string {
 	if memory == "" {
 		return t.TempDir()
 	}
-	dir, err := os.MkdirTemp(memory, "devstack-test-")
+	dir, err := os.MkdirTemp(memory, "devstack-test-") //nolint:usetesting // t.TempDir cannot be in memory
 	if err != nil {
 		t.Fatal(err)
 	}

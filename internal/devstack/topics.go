@@ -52,7 +52,7 @@ func partitionCounts(ctx context.Context, client *kgo.Client, topics []Topic) (m
 	req := kmsg.NewPtrMetadataRequest()
 	for _, t := range topics {
 		rt := kmsg.NewMetadataRequestTopic()
-		rt.Topic = kmsg.StringPtr(t.Name)
+		rt.Topic = new(t.Name)
 		req.Topics = append(req.Topics, rt)
 	}
 	resp, err := req.RequestWith(ctx, client)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -84,11 +85,7 @@ func (b *broker) Assignment() (string, []projector.Partition) {
 func (b *broker) Bounds(context.Context, []projector.Partition) (map[projector.Partition]projector.Bounds, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	bounds := map[projector.Partition]projector.Bounds{}
-	for part, it := range b.bounds {
-		bounds[part] = it
-	}
-	return bounds, nil
+	return maps.Clone(b.bounds), nil
 }
 
 func (b *broker) Open(_ context.Context, from map[projector.Partition]int64) projector.Feed {
@@ -135,9 +132,7 @@ func (f *feed) fetch() (projector.Fetched, chan struct{}, error) {
 			got.Next[part] = r.Offset + 1
 		}
 	}
-	for part, next := range got.Next {
-		f.next[part] = next
-	}
+	maps.Copy(f.next, got.Next)
 	for part, next := range f.next {
 		got.AtEnd = got.AtEnd && next == f.bounds[part].End
 	}

@@ -102,7 +102,7 @@ func (u *unit) lostTie(tenant events.TenantID, a tracking.Assignment) bool {
 
 // foldNumbers gives all scans of the numbers to the refolded shipments, and
 // lists those that belong to none.
-func (u *unit) foldNumbers(ctx context.Context, numbers []*numberWork, refold []*shipmentWork) (map[entity][]tracking.Scan, error) {
+func (u *unit) foldNumbers(ctx context.Context, numbers []*numberWork) (map[entity][]tracking.Scan, error) {
 	scans := map[entity][]tracking.Scan{}
 	if len(numbers) == 0 {
 		return scans, nil
@@ -178,7 +178,7 @@ func (u *unit) writeUnmatched(ctx context.Context, numbers []*numberWork, scans 
 
 // writeNumbers replaces the assignments of the refolded shipments, and the
 // validity of all others of their numbers.
-func (u *unit) writeNumbers(ctx context.Context, numbers []*numberWork, refold []*shipmentWork) error {
+func (u *unit) writeNumbers(ctx context.Context, numbers []*numberWork) error {
 	if err := u.keepRetractions(ctx); err != nil {
 		return err
 	}

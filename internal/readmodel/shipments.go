@@ -151,7 +151,7 @@ func (u *unit) refold(ctx context.Context, refold []*shipmentWork) error {
 	if err != nil {
 		return err
 	}
-	scans, err := u.foldNumbers(ctx, numbers, refold)
+	scans, err := u.foldNumbers(ctx, numbers)
 	if err != nil {
 		return err
 	}
@@ -159,7 +159,7 @@ func (u *unit) refold(ctx context.Context, refold []*shipmentWork) error {
 		u.refoldOne(w, own[w.entity], scans[w.entity])
 	}
 	u.applied.Refolds = len(refold)
-	if err := u.writeNumbers(ctx, numbers, refold); err != nil {
+	if err := u.writeNumbers(ctx, numbers); err != nil {
 		return fmt.Errorf("write numbers: %w", err)
 	}
 	return u.readContents(ctx, refold)

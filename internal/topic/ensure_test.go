@@ -63,7 +63,7 @@ func TestACompactedTopicIsRefused(t *testing.T) {
 	for _, name := range []string{names.Orders, names.Shipments} {
 		c := kmsg.NewCreateTopicsRequestTopic()
 		c.Topic, c.NumPartitions, c.ReplicationFactor = name, 2, 1
-		c.Configs = append(c.Configs, kmsg.CreateTopicsRequestTopicConfig{Name: "cleanup.policy", Value: kmsg.StringPtr("compact")})
+		c.Configs = append(c.Configs, kmsg.CreateTopicsRequestTopicConfig{Name: "cleanup.policy", Value: new("compact")})
 		create.Topics = append(create.Topics, c)
 	}
 	if _, err := create.RequestWith(t.Context(), franz(t, brokers)); err != nil {
@@ -96,7 +96,7 @@ func unusedNames(t *testing.T, brokers []string) topic.Names {
 		remove.TimeoutMillis = 10_000
 		for _, name := range []string{n.Orders, n.Shipments} {
 			d := kmsg.NewDeleteTopicsRequestTopic()
-			d.Topic = kmsg.StringPtr(name)
+			d.Topic = new(name)
 			remove.Topics, remove.TopicNames = append(remove.Topics, d), append(remove.TopicNames, name)
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), limit)
@@ -112,7 +112,7 @@ func countPartitions(t *testing.T, brokers []string, name string) int {
 	t.Helper()
 	req := kmsg.NewPtrMetadataRequest()
 	mt := kmsg.NewMetadataRequestTopic()
-	mt.Topic = kmsg.StringPtr(name)
+	mt.Topic = new(name)
 	req.Topics = append(req.Topics, mt)
 	res, err := req.RequestWith(t.Context(), franz(t, brokers))
 	if err != nil {

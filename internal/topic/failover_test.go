@@ -82,7 +82,7 @@ func (n *nodes) leader(name string, partition int32) int32 {
 	n.t.Helper()
 	req := kmsg.NewPtrMetadataRequest()
 	mt := kmsg.NewMetadataRequestTopic()
-	mt.Topic = kmsg.StringPtr(name)
+	mt.Topic = new(name)
 	req.Topics = append(req.Topics, mt)
 	res, err := req.RequestWith(n.t.Context(), franz(n.t, n.brokers))
 	if err != nil {

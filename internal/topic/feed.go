@@ -90,5 +90,5 @@ func (f *feed) layout(ctx context.Context) (layout, error) {
 }
 
 func (f *feed) trouble(what string, err error) {
-	f.log.Debug(what+" failed, trying again", "error", err)
+	f.log.Debug("trying again", "what", what, "error", err)
 }

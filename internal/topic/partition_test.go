@@ -1,7 +1,6 @@
 package topic_test
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"testing"
 
@@ -87,7 +86,7 @@ func FuzzPartitionFor(f *testing.F) {
 		}
 		want := kafka.Murmur2Balancer{Consistent: true}.Balance(kafka.Message{Key: key}, partitions...)
 		if got := topic.PartitionFor(key, n); int(got) != want {
-			t.Error(fmt.Sprintf("PartitionFor(%x, %d) = %d, want %d", key, n, got, want))
+			t.Errorf("PartitionFor(%x, %d) = %d, want %d", key, n, got, want)
 		}
 	})
 }

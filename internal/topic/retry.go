@@ -84,10 +84,9 @@ func undecodable(err error) bool {
 // temporary reports that trying again may bring another answer: the broker says
 // so, or there was none.
 func temporary(err error) bool {
-	var code kafka.Error
-	if errors.As(err, &code) {
+	if code, ok := errors.AsType[kafka.Error](err); ok {
 		return code.Temporary()
 	}
-	var wire net.Error
-	return cutOff(err) || errors.As(err, &wire) || errors.Is(err, context.DeadlineExceeded)
+	_, wire := errors.AsType[net.Error](err)
+	return cutOff(err) || wire || errors.Is(err, context.DeadlineExceeded)
 }

@@ -54,8 +54,8 @@ func Resolve(assignments []Assignment) []Holding {
 
 // Holder is who had the number at a moment.
 func Holder(holdings []Holding, when time.Time) (Holding, bool) {
-	for i := len(holdings) - 1; i >= 0; i-- {
-		if h := holdings[i]; !h.Lost && !h.ValidFrom.After(when) {
+	for _, h := range slices.Backward(holdings) {
+		if !h.Lost && !h.ValidFrom.After(when) {
 			return h, true
 		}
 	}

@@ -65,7 +65,7 @@ func deleteTopic(t testing.TB, brokers []string, name string) {
 	t.Helper()
 	remove := kmsg.NewPtrDeleteTopicsRequest()
 	topic := kmsg.NewDeleteTopicsRequestTopic()
-	topic.Topic = kmsg.StringPtr(name)
+	topic.Topic = new(name)
 	remove.Topics = append(remove.Topics, topic)
 	remove.TopicNames = []string{name} // what versions before 6 read
 	request(t, brokers, func(ctx context.Context, c *kgo.Client) error {
