@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/waybill-io/waybill/internal/scenario"
+	"github.com/waybill-io/waybill/internal/tracking/trackingtest"
 )
 
 // TestMain checks each property on 500 random cases unless -rapid.checks says
@@ -26,7 +27,7 @@ func TestMain(m *testing.M) {
 
 func TestFoldAgreesWithTheOracleOnArbitraryEvents(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		evs := arbitrary(25).Draw(t, "events")
+		evs := trackingtest.Arbitrary(25).Draw(t, "events")
 		if diff := disagreement(knownOf(t, evs...)); diff != "" {
 			t.Fatalf("the package differs from the oracle (-oracle +package):\n%s", diff)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/waybill-io/waybill/events"
 	"github.com/waybill-io/waybill/internal/tracking"
+	"github.com/waybill-io/waybill/internal/tracking/trackingtest"
 )
 
 // exactly compares states, unexported fields included.
@@ -28,7 +29,7 @@ var exactly = gocmp.Options{
 // one: there the oracle disagrees.
 func TestFoldIsAFunctionOfTheSet(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		evs := knownOf(t, arbitrary(25).Draw(t, "events")...)
+		evs := knownOf(t, trackingtest.Arbitrary(25).Draw(t, "events")...)
 		other := rapid.Permutation(evs).Draw(t, "other order")
 		for range rapid.IntRange(0, 5).Draw(t, "repeated") {
 			other = append(other, rapid.SampledFrom(evs).Draw(t, "again"))
@@ -86,8 +87,8 @@ func (w *writer) finish(f *tracking.Fact, apply func() (tracking.Mark, bool)) {
 func TestApplyIsFoldWhereItAccepts(t *testing.T) {
 	applied := 0
 	rapid.Check(t, func(t *rapid.T) {
-		facts := factsOf(knownOf(t, arbitrary(30).Draw(t, "events")...))
-		number := events.TrackingStreamOf(carrier, someNumbers[0])
+		facts := factsOf(knownOf(t, trackingtest.Arbitrary(30).Draw(t, "events")...))
+		number := events.TrackingStreamOf(trackingtest.Carrier, trackingtest.Numbers[0])
 		anyone := []tracking.Holding{{Assignment: tracking.Assignment{ShipmentID: "s1", ParcelID: "p1"}}}
 		given, _ := tracking.FoldNumber(facts[number], anyone)
 		w := writer{id: "s1"}
@@ -177,7 +178,7 @@ func idOf(d told) string {
 // target is the fold with it taken back but for the marks and the revision.
 func TestRetractionActsWheneverItComes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		evs := arbitrary(20).Draw(t, "events")
+		evs := trackingtest.Arbitrary(20).Draw(t, "events")
 		evs = slices.DeleteFunc(evs, func(e events.Event) bool { return e.Type() == events.TypeRetracted })
 		if len(evs) == 0 {
 			t.Skip("nothing to take back")
@@ -205,7 +206,7 @@ func TestRetractionActsWheneverItComes(t *testing.T) {
 }
 
 func pickTime(t *rapid.T) time.Time {
-	return day0.Add(rapid.SampledFrom(someTimes).Draw(t, "back at"))
+	return trackingtest.Day0.Add(rapid.SampledFrom(trackingtest.Times).Draw(t, "back at"))
 }
 
 // sameBut compares two worlds but for how many facts a stream has and which is
@@ -235,7 +236,7 @@ func sameBut(t *rapid.T, want, got world, stream events.Stream) {
 
 func TestRevisionCountsDifferentStoredEvents(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		evs := knownOf(t, arbitrary(25).Draw(t, "events")...)
+		evs := knownOf(t, trackingtest.Arbitrary(25).Draw(t, "events")...)
 		w := foldWorld(append(slices.Clone(evs), evs...))
 		count := map[events.Stream]int64{}
 		for _, e := range evs {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/waybill-io/waybill/events"
 	"github.com/waybill-io/waybill/internal/tracking"
+	"github.com/waybill-io/waybill/internal/tracking/trackingtest"
 )
 
 // doc is a part of an event's data; members that begin with $ belong to its
@@ -135,6 +136,8 @@ func parcels(ids ...string) doc {
 	}
 	return doc{"parcels": docs}
 }
+
+var day0 = trackingtest.Day0
 
 func hour(h float64) time.Time { return day0.Add(time.Duration(h * float64(time.Hour))) }
 

@@ -1,4 +1,5 @@
-package tracking_test
+// Package trackingtest draws events for the tests of whoever folds them.
+package trackingtest
 
 import (
 	"fmt"
@@ -10,24 +11,30 @@ import (
 	"github.com/waybill-io/waybill/events"
 )
 
-// Arbitrary events: valid, but seldom plausible. Everything is drawn from
-// little, so that the same times, ids and contents meet again and again.
-
+// Events are valid, but seldom plausible. Everything is drawn from little, so
+// that the same times, ids and contents meet again and again.
 var (
 	someShipments = []events.ShipmentID{"s1", "s2", "s3"}
 	someOrders    = []events.OrderID{"o1", "o2"}
 	someParcels   = []events.ParcelID{"p1", "p2", "p3"}
 	someLines     = []events.LineID{"l1", "l2"}
-	someNumbers   = []events.TrackingNumber{"N1", "N2"}
 	someZones     = []*time.Location{time.UTC, time.FixedZone("", 2*3600), time.FixedZone("", -7*3600)}
-	day0          = time.Date(2026, 3, 28, 0, 0, 0, 0, time.UTC)
-	someTimes     = []time.Duration{0, 0, time.Hour, 6 * time.Hour, 22*time.Hour + 1500*time.Nanosecond, 24 * time.Hour, 31 * time.Hour, 49 * time.Hour}
 )
 
-const carrier = events.SCAC("CPCC")
+// Day0 is when everything begins; Times are how long after it things happen,
+// and Numbers whom they happen to.
+var (
+	Day0    = time.Date(2026, 3, 28, 0, 0, 0, 0, time.UTC)
+	Times   = []time.Duration{0, 0, time.Hour, 6 * time.Hour, 22*time.Hour + 1500*time.Nanosecond, 24 * time.Hour, 31 * time.Hour, 49 * time.Hour}
+	Numbers = []events.TrackingNumber{"N1", "N2"}
+)
 
-// arbitrary draws a set of events of a few orders, shipments and numbers.
-func arbitrary(atMost int) *rapid.Generator[[]events.Event] {
+// Carrier is whose numbers they are.
+const Carrier = events.SCAC("CPCC")
+
+// Arbitrary draws up to atMost events of a few orders, shipments and numbers, of
+// tenant acme, each with an identity of its own.
+func Arbitrary(atMost int) *rapid.Generator[[]events.Event] {
 	return rapid.Custom(func(t *rapid.T) []events.Event {
 		d := drawer{t: t, used: map[string]bool{}}
 		for range rapid.IntRange(1, atMost).Draw(t, "n") {
@@ -53,7 +60,7 @@ func (d *drawer) one(n int, label string) bool { return rapid.IntRange(1, n).Dra
 func (d *drawer) qty() int64 { return rapid.Int64Range(1, 3).Draw(d.t, "qty") }
 
 func (d *drawer) moment(label string) time.Time {
-	return day0.Add(pick(d, label, someTimes)).In(pick(d, "zone", someZones))
+	return Day0.Add(pick(d, label, Times)).In(pick(d, "zone", someZones))
 }
 
 func (d *drawer) event() {
@@ -67,7 +74,7 @@ func (d *drawer) event() {
 		id := pick(d, "shipment", someShipments)
 		d.retractOr(events.Stream{Kind: events.ShipmentStream, ID: string(id)}, func(f events.Fact) events.Data { return d.shipmentData(id, f) })
 	case 5, 6:
-		stream := events.TrackingStreamOf(carrier, pick(d, "number", someNumbers))
+		stream := events.TrackingStreamOf(Carrier, pick(d, "number", Numbers))
 		d.retractOr(stream, func(f events.Fact) events.Data { return d.shipmentData("", f) })
 	default:
 		id := pick(d, "order", someOrders)
@@ -105,7 +112,7 @@ func (d *drawer) add(subject string, data events.Data) {
 		e.ID = events.EventID(fmt.Sprintf("%s.%d", id, n))
 	}
 	d.used[fmt.Sprint(e.Stream(), e.Source, e.ID)] = true
-	e.RecordedAt = pick(d, "recorded", []time.Time{e.Time, day0, day0.Add(50 * time.Hour)})
+	e.RecordedAt = pick(d, "recorded", []time.Time{e.Time, Day0, Day0.Add(50 * time.Hour)})
 	e.IngestedAt = e.Time.Add(time.Hour)
 	if d.one(15, "skewed") {
 		e.IngestedAt = e.Time.Add(-24*time.Hour - time.Nanosecond)
@@ -222,9 +229,9 @@ func (d *drawer) contents() []events.Content {
 }
 
 func (d *drawer) assigned(s events.ShipmentFact) events.Data {
-	s.Carrier = &events.Carrier{SCAC: carrier}
+	s.Carrier = &events.Carrier{SCAC: Carrier}
 	s.ParcelID = pick(d, "parcel", someParcels)
-	a := &events.TrackingAssigned{ShipmentFact: s, TrackingNumber: pick(d, "number", someNumbers)}
+	a := &events.TrackingAssigned{ShipmentFact: s, TrackingNumber: pick(d, "number", Numbers)}
 	if d.one(2, "valid") {
 		from := d.moment("valid from")
 		a.ValidFrom = &from
