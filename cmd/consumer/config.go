@@ -29,6 +29,7 @@ type runConfig struct {
 // Validate is called by kong.
 func (c *runConfig) Validate() error {
 	return cli.Check(
+		cli.NotEmpty("--group", c.Group),
 		cli.AtLeast("--workers", c.Workers, 1),
 		cli.AtLeast("--batch-events", c.BatchEvents, 1),
 		cli.AtLeast("--batch-wait", c.BatchWait, 0),

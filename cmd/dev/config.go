@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 
@@ -11,26 +10,24 @@ import (
 // config is what the flags and variables say.
 type config struct {
 	cli.Logging
-	Data      string  `help:"Directory of the broker's and the database's data." default:".waybill"`
-	Fresh     bool    `help:"Begin with no data."`
-	Simulate  float64 `help:"Simulated events per second; 0 for none." default:"0"`
-	PortBase  int     `help:"Port of page and API; ops answers at the next one, then Postgres, then Kafka." default:"8080"`
-	ReadyFile string  `help:"File to write addresses and a token to, as JSON, when everything answers." placeholder:"FILE"`
-	Tenant    string  `help:"Tenant of the simulated events and of the page." default:"demo"`
+	Data      string     `help:"Directory of the broker's and the database's data." default:".waybill"`
+	Fresh     bool       `help:"Begin with no data."`
+	Simulate  float64    `help:"Simulated events per second; 0 for none." default:"0"`
+	PortBase  int        `help:"Port of page and API; ops answers at the next one, then Postgres, then Kafka." default:"8080"`
+	ReadyFile string     `help:"File to write addresses and a token to, as JSON, when everything answers." placeholder:"FILE"`
+	Tenant    cli.Tenant `help:"Tenant of the simulated events and of the page." default:"demo"`
 }
 
 // Validate is called by kong.
 func (c *config) Validate() error {
+	var ports, rate error
 	if c.PortBase < 1024 || c.PortBase > 65535-3 {
-		return fmt.Errorf("--port-base: %d is not from 1024 to %d", c.PortBase, 65535-3)
+		ports = fmt.Errorf("--port-base: %d is not from 1024 to %d", c.PortBase, 65535-3)
 	}
-	if c.Simulate > 100_000 {
-		return errors.New("--simulate: more than 100,000 events per second")
+	if !(c.Simulate >= 0 && c.Simulate <= 100_000) { // NaN is not either
+		rate = fmt.Errorf("--simulate: %v is not from 0 to 100,000 events per second", c.Simulate)
 	}
-	if c.Data == "" {
-		return errors.New("--data: is empty")
-	}
-	return cli.AtLeast("--simulate", c.Simulate, 0)
+	return cli.Check(ports, rate, cli.NotEmpty("--data", c.Data))
 }
 
 func (c *config) page() int     { return c.PortBase }

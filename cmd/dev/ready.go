@@ -38,14 +38,14 @@ func (s *stack) announce(ctx context.Context, stdout io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("sign tokens: %w", err)
 	}
-	token, _, err := signer.Mint(wire.DevPrincipal(s.cfg.Tenant), time.Hour)
+	token, _, err := signer.Mint(wire.DevPrincipal(string(s.cfg.Tenant)), time.Hour)
 	if err != nil {
 		return fmt.Errorf("sign a token: %w", err)
 	}
 	r := ready{
 		Page: "http://" + local(s.cfg.page()) + "/", API: "http://" + local(s.cfg.page()), WS: "ws://" + local(s.cfg.page()) + "/v1/live",
 		Ops: "http://" + local(s.cfg.ops()), Brokers: strings.Join(s.broker.Brokers(), ","), Postgres: s.analyst,
-		Tenant: s.cfg.Tenant, Token: token,
+		Tenant: string(s.cfg.Tenant), Token: token,
 	}
 	s.print(stdout, r)
 	if s.cfg.ReadyFile == "" {

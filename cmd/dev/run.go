@@ -61,7 +61,7 @@ func (s *stack) run(ctx context.Context, listener net.Listener, server *ops.Serv
 	g.Go(func() error {
 		site := wire.Site{
 			Listener: listener, DatabaseURL: s.postgres.URL(), Auth: s.auth,
-			DevTenant: s.cfg.Tenant, DrainWindow: time.Second, CloseWait: 500 * time.Millisecond,
+			DevTenant: string(s.cfg.Tenant), DrainWindow: time.Second, CloseWait: 500 * time.Millisecond,
 		}
 		return site.Run(ctx, server, log)
 	})

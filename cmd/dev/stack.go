@@ -69,7 +69,7 @@ func (s *stack) prepare(ctx context.Context) error {
 	}
 	admin, _ := u.User.Password()
 	password := derived(admin)
-	if err := readmodel.Analyst(ctx, s.postgres.URL(), "analyst", password, s.cfg.Tenant); err != nil {
+	if err := readmodel.Analyst(ctx, s.postgres.URL(), "analyst", password, string(s.cfg.Tenant)); err != nil {
 		return err
 	}
 	u.User = url.UserPassword("analyst", password)

@@ -25,12 +25,13 @@ type signing struct {
 	JWTAudience   string     `help:"Audience (aud) of good tokens." default:"waybill"`
 }
 
-// Validate is called by kong.
-func (s *signing) Validate() error {
-	if len(s.JWTSecretFile) < 32 {
-		return errors.New("--jwt-secret-file: the secret has fewer than 32 bytes")
+// check is for those that embed it: their own Validate hides one of its.
+func (s *signing) check() error {
+	var short error
+	if n := len(s.JWTSecretFile); n > 0 && n < 32 { // kong says so itself where there is none
+		short = errors.New("--jwt-secret-file: the secret has fewer than 32 bytes")
 	}
-	return nil
+	return cli.Check(short, cli.NotEmpty("--jwt-issuer", s.JWTIssuer), cli.NotEmpty("--jwt-audience", s.JWTAudience))
 }
 
 type serveConfig struct {
@@ -49,14 +50,23 @@ func (c *serveConfig) Validate() error {
 	if err := (gateway.Config{Origins: c.Origins}).Validate(); err != nil {
 		origins = fmt.Errorf("--origins: %w", err)
 	}
-	return cli.Check(cli.AtLeast("--drain-window", c.DrainWindow, 0), origins)
+	return cli.Check(c.check(), cli.AtLeast("--drain-window", c.DrainWindow, 0), origins)
 }
 
 type tokenConfig struct {
 	signing
-	Tenant  string        `help:"Tenant that the token shows." required:""`
+	Tenant  cli.Tenant    `help:"Tenant that the token shows." required:""`
 	Subject string        `help:"Whom it is for." default:"cli"`
 	Life    time.Duration `help:"How long it is good, at most 1h." default:"1h"`
+}
+
+// Validate is called by kong.
+func (c *tokenConfig) Validate() error {
+	var life error
+	if c.Life <= 0 || c.Life > time.Hour {
+		life = fmt.Errorf("--life: %v is not above 0 and at most 1h", c.Life)
+	}
+	return cli.Check(c.check(), cli.NotEmpty("--subject", c.Subject), life)
 }
 
 type healthConfig struct {

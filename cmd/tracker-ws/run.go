@@ -63,7 +63,7 @@ func token(cfg tokenConfig, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	signed, _, err := signer.Mint(auth.Principal{Subject: cfg.Subject, Tenant: cfg.Tenant, Scope: []string{query.ScopeRead}}, cfg.Life)
+	signed, _, err := signer.Mint(auth.Principal{Subject: cfg.Subject, Tenant: string(cfg.Tenant), Scope: []string{query.ScopeRead}}, cfg.Life)
 	if err != nil {
 		return fmt.Errorf("sign a token: %w", err)
 	}

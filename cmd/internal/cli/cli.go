@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"reflect"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -64,10 +65,10 @@ func Main(name string, run Run) int {
 // flag that is not given takes the variable WAYBILL_ and its name. It returns
 // nil when only help was asked for, which is written to stdout.
 func Parse(name, description string, into any, args []string, getenv func(string) string, stdout io.Writer) (*kong.Context, error) {
-	helped := false
+	helped, env := false, &environment{getenv: getenv, used: map[string]bool{}}
 	parser, err := kong.New(into,
 		kong.Name(name), kong.Description(description), kong.UsageOnError(), kong.Writers(stdout, io.Discard),
-		kong.Exit(func(int) { helped = true }), kong.Resolvers(fromEnv(getenv)),
+		kong.Exit(func(int) { helped = true }), kong.Resolvers(env.resolver()),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.ValueFormatter(withVariable))
 	if err != nil {
@@ -78,7 +79,7 @@ func Parse(name, description string, into any, args []string, getenv func(string
 		return nil, nil
 	}
 	if err != nil {
-		return nil, &UsageError{err}
+		return nil, &UsageError{env.blame(err)}
 	}
 	return ctx, nil
 }
@@ -88,19 +89,25 @@ func variable(flag string) string {
 	return "WAYBILL_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-// fromEnv resolves flags that are not given from the environment.
-func fromEnv(getenv func(string) string) kong.Resolver {
+// environment is where flags that are not given come from.
+type environment struct {
+	getenv func(string) string
+	used   map[string]bool // flags that a variable gave
+}
+
+func (e *environment) resolver() kong.Resolver {
 	return kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 		if flag.Name == "help" {
 			return nil, nil
 		}
-		value := getenv(variable(flag.Name))
+		value := e.getenv(variable(flag.Name))
 		if value == "" {
 			return nil, nil
 		}
 		if err := tryVariable(flag, value); err != nil {
 			return nil, fmt.Errorf("%s: %w", variable(flag.Name), err)
 		}
+		e.used[flag.Name] = true
 		return value, nil
 	})
 }
@@ -109,7 +116,25 @@ func fromEnv(getenv func(string) string) kong.Resolver {
 // variable and not the flag that nobody gave.
 func tryVariable(flag *kong.Flag, value string) error {
 	trial := reflect.New(flag.Target.Type()).Elem()
-	return flag.Parse(kong.Scan(value), trial)
+	return flag.Parse(kong.Scan().PushTyped(value, kong.FlagValueToken), trial) // -1s is a value too
+}
+
+// flagNames are the flags that a text speaks of.
+var flagNames = regexp.MustCompile(`--[a-z][a-z0-9-]*`)
+
+// blame adds the variables to an error about flags that they gave.
+func (e *environment) blame(err error) error {
+	var given []string
+	for _, name := range flagNames.FindAllString(err.Error(), -1) {
+		if name = strings.TrimPrefix(name, "--"); e.used[name] {
+			given = append(given, variable(name))
+			e.used[name] = false
+		}
+	}
+	if len(given) == 0 {
+		return err
+	}
+	return fmt.Errorf("%w (from %s)", err, strings.Join(given, ", "))
 }
 
 // withVariable adds the variable to a flag's help.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -50,11 +51,24 @@ type DatabaseURL string
 // UnmarshalText wants a postgres:// URL. The error never repeats it: it may hold
 // a password.
 func (u *DatabaseURL) UnmarshalText(text []byte) error {
-	s := string(text)
-	if !strings.HasPrefix(s, "postgres://") && !strings.HasPrefix(s, "postgresql://") {
-		return errors.New("want postgres://user:password@host:port/database")
+	parsed, err := url.Parse(string(text))
+	if err != nil || parsed.Scheme != "postgres" && parsed.Scheme != "postgresql" {
+		return errors.New("want postgres://user:password@host:port/database, with what is special in a password as %XX")
 	}
-	*u = DatabaseURL(s)
+	*u = DatabaseURL(text)
+	return nil
+}
+
+// Tenant names a customer of the platform.
+type Tenant string
+
+// UnmarshalText refuses what is no tenant id.
+func (t *Tenant) UnmarshalText(text []byte) error {
+	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:-"
+	if len(text) == 0 || len(text) > 64 || strings.Trim(string(text), allowed) != "" {
+		return errors.New("want 1 to 64 characters of A-Z a-z 0-9 . _ : -")
+	}
+	*t = Tenant(text)
 	return nil
 }
 
@@ -79,6 +93,14 @@ func (s *Secret) UnmarshalText(text []byte) error {
 type Logging struct {
 	LogLevel  slog.Level `help:"Least level that is logged: debug, info, warn, error." default:"info"`
 	LogFormat string     `help:"Format of the log: auto is text on a terminal, else JSON." enum:"auto,text,json" default:"auto"`
+}
+
+// NotEmpty refuses a flag's empty value.
+func NotEmpty(flag, value string) error {
+	if value == "" {
+		return fmt.Errorf("%s: is empty", flag)
+	}
+	return nil
 }
 
 // AtLeast refuses a flag's value below the least allowed.
