@@ -30,33 +30,37 @@ func keysOf(works []*shipmentWork) []entity {
 // writeParcels writes the parcels that changed, and takes away those that a
 // fold no longer yields.
 func (u *unit) writeParcels(ctx context.Context, applied, refolded []*shipmentWork) error {
-	var changed, kept []child[tracking.Parcel]
+	var changed, gone []child[tracking.Parcel]
 	for _, w := range slices.Concat(applied, refolded) {
 		for _, p := range w.state.Parcels {
-			if w.folded {
-				kept = append(kept, child[tracking.Parcel]{w.entity, p})
-			}
 			if !slices.Contains(w.parcels, p) {
 				changed = append(changed, child[tracking.Parcel]{w.entity, p})
 			}
 		}
-	}
-	const vanish = `-- name: delete_vanished_parcels
-		DELETE FROM parcels p USING unnest($1::text[], $2::text[]) x(tenant_id, shipment_id)
-		 WHERE p.tenant_id = x.tenant_id AND p.shipment_id = x.shipment_id AND NOT EXISTS (
-		       SELECT FROM unnest($3::text[], $4::text[], $5::text[]) k(tenant_id, shipment_id, parcel_id)
-		        WHERE (k.tenant_id, k.shipment_id, k.parcel_id) = (p.tenant_id, p.shipment_id, p.parcel_id))`
-	if keys := keysOf(refolded); len(keys) > 0 {
-		kept = slices.DeleteFunc(kept, func(c child[tracking.Parcel]) bool { return !u.shipments[c.entity].stored })
-		_, err := u.tx.Exec(ctx, vanish, tenants(keys), ids(keys),
-			column(kept, func(c child[tracking.Parcel]) string { return string(c.tenant) }),
-			column(kept, func(c child[tracking.Parcel]) string { return c.id }),
-			column(kept, func(c child[tracking.Parcel]) string { return string(c.row.ID) }))
-		if err != nil {
-			return err
+		for _, p := range w.parcels {
+			if !slices.ContainsFunc(w.state.Parcels, func(now tracking.Parcel) bool { return now.ID == p.ID }) {
+				gone = append(gone, child[tracking.Parcel]{w.entity, p})
+			}
 		}
 	}
+	if err := u.deleteParcels(ctx, gone); err != nil {
+		return err
+	}
 	return u.upsertParcels(ctx, changed)
+}
+
+func (u *unit) deleteParcels(ctx context.Context, rows []child[tracking.Parcel]) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	const query = `-- name: delete_vanished_parcels
+		DELETE FROM parcels p USING unnest($1::text[], $2::text[], $3::text[]) x(tenant_id, shipment_id, parcel_id)
+		 WHERE (p.tenant_id, p.shipment_id, p.parcel_id) = (x.tenant_id, x.shipment_id, x.parcel_id)`
+	_, err := u.tx.Exec(ctx, query,
+		column(rows, func(c child[tracking.Parcel]) string { return string(c.tenant) }),
+		column(rows, func(c child[tracking.Parcel]) string { return c.id }),
+		column(rows, func(c child[tracking.Parcel]) string { return string(c.row.ID) }))
+	return err
 }
 
 func (u *unit) upsertParcels(ctx context.Context, rows []child[tracking.Parcel]) error {
