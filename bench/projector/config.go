@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +24,7 @@ type config struct {
 	workers     int
 	batchEvents int
 	oracle      bool
+	arms        []string
 
 	brokers    string
 	kafka      bool
@@ -45,6 +47,7 @@ func parse(args []string) (*config, error) {
 	f.IntVar(&c.workers, "workers", 2, "workers of every arm")
 	f.IntVar(&c.batchEvents, "batch-events", 5000, "most events of a batch")
 	f.BoolVar(&c.oracle, "oracle", true, "count wrong rows against a fold by a single thread")
+	armList := f.String("arms", "pipeline,sql,copy", "which arms to run; sql repeats the batches of the pipeline")
 	f.StringVar(&c.brokers, "brokers", "", "`HOST:PORT,...` of a Kafka to use; it gets two topics of its own, which stay")
 	f.BoolVar(&c.kafka, "kafka", false, "start one node of Apache Kafka with scripts/kafka instead of the embedded broker")
 	f.BoolVar(&c.statements, "statements", false, "list the database's time by statement (pg_stat_statements; costs some)")
@@ -54,6 +57,7 @@ func parse(args []string) (*config, error) {
 	if err := f.Parse(args); err != nil {
 		return nil, err
 	}
+	c.arms = strings.Split(*armList, ",")
 	return &c, c.check(f.Args())
 }
 
@@ -66,6 +70,14 @@ func (c *config) check(rest []string) error {
 		if n < 1 {
 			all = append(all, fmt.Errorf("-%s: %d is less than 1", name, n))
 		}
+	}
+	for _, arm := range c.arms {
+		if !slices.Contains(orders[0], arm) {
+			all = append(all, fmt.Errorf("-arms: there is no arm %q", arm))
+		}
+	}
+	if slices.Contains(c.arms, "sql") && !slices.Contains(c.arms, "pipeline") {
+		all = append(all, errors.New("-arms: sql needs the pipeline, whose batches it repeats"))
 	}
 	if c.kafka && c.brokers != "" {
 		all = append(all, errors.New("-kafka and -brokers exclude each other"))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/waybill-io/waybill/bench/internal/report"
@@ -97,12 +98,17 @@ func (b *bench) ask(ctx context.Context) error {
 	return b.server.drop(ctx, name)
 }
 
-// round runs every arm once. Which one comes first changes, but the pipeline's
-// batches must be known before they can be repeated.
+// orders are those of the arms, round by round. The pipeline's batches must be
+// known before they can be repeated.
+var orders = [][]string{{"pipeline", "sql", "copy"}, {"copy", "pipeline", "sql"}, {"pipeline", "copy", "sql"}}
+
+// round runs every arm once.
 func (b *bench) round(ctx context.Context, round int) error {
-	order := [][]string{{"pipeline", "sql", "copy"}, {"copy", "pipeline", "sql"}, {"pipeline", "copy", "sql"}}[round%3]
 	var cuts []cut
-	for _, arm := range order {
+	for _, arm := range orders[round%len(orders)] {
+		if !slices.Contains(b.cfg.arms, arm) {
+			continue
+		}
 		name := fmt.Sprintf("%s_%d", arm, round+1)
 		t, err := b.arm(ctx, arm, name, cuts, round == b.cfg.rounds-1)
 		if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/waybill-io/waybill/bench/internal/report"
 )
@@ -57,7 +58,9 @@ func rate(t taken) float64 { return t.perSecond() }
 func (b *bench) ratio(arm string) float64 {
 	var all []float64
 	for i, t := range b.taken["pipeline"] {
-		all = append(all, t.perSecond()/b.taken[arm][i].perSecond())
+		if i < len(b.taken[arm]) {
+			all = append(all, t.perSecond()/b.taken[arm][i].perSecond())
+		}
 	}
 	return report.Median(all)
 }
@@ -103,13 +106,13 @@ func (b *bench) result(c report.Conditions) result {
 }
 
 // round keeps four significant decimals, enough for a ratio.
-func round(v float64) float64 { return float64(int64(v*1e4+0.5)) / 1e4 }
+func round(v float64) float64 { return math.Round(v*1e4) / 1e4 }
 
 // table prints the medians of all arms side by side.
 func (b *bench) table() {
 	fmt.Fprintf(b.out, "\n%-9s %10s %8s %8s %8s %9s %8s %8s %8s %7s %6s\n",
 		"arm", "events/s", "batches", "cpu s/M", "pg s/M", "WAL B/ev", "refolds", "commit s", "in store", "peakMiB", "wrong")
-	for _, arm := range []string{"pipeline", "sql", "copy"} {
+	for _, arm := range b.cfg.arms {
 		m := func(of func(taken) float64) float64 { return b.median(arm, of) }
 		perM := func(of func(taken) float64) float64 {
 			return m(func(t taken) float64 { return of(t) / float64(t.Events) * 1e6 })

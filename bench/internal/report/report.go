@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -21,6 +22,9 @@ type Conditions struct {
 	Kernel string `json:"kernel"`
 	Go     string `json:"go"`
 	Commit string `json:"commit"`
+	// Nice is this process's priority: 0 is everybody's, below it goes before
+	// others.
+	Nice int `json:"nice"`
 	// LoadBefore and LoadAfter are the machine's load averages over one minute.
 	// LoadBefore is what others do meanwhile.
 	LoadBefore string `json:"load_before"`
@@ -32,7 +36,7 @@ func Begin() Conditions {
 	return Conditions{
 		Date: time.Now().UTC().Format(time.RFC3339), Cores: runtime.NumCPU(),
 		CPU: field("/proc/cpuinfo", "model name"), Memory: field("/proc/meminfo", "MemTotal"),
-		Kernel: line("/proc/sys/kernel/osrelease"), Go: runtime.Version(), Commit: commit(), LoadBefore: load(),
+		Kernel: line("/proc/sys/kernel/osrelease"), Go: runtime.Version(), Commit: commit(), Nice: nice(), LoadBefore: load(),
 	}
 }
 
@@ -45,6 +49,15 @@ func commit() string {
 		return "unknown"
 	}
 	return strings.TrimSpace(string(out))
+}
+
+// nice is what getpriority says, which the system call answers as 20 minus it.
+func nice() int {
+	raw, err := syscall.Getpriority(syscall.PRIO_PROCESS, 0)
+	if err != nil {
+		return 0
+	}
+	return 20 - raw
 }
 
 func load() string {
