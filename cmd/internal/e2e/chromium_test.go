@@ -15,6 +15,8 @@ import (
 	"testing"
 
 	"github.com/coder/websocket"
+
+	"github.com/waybill-io/waybill/cmd/internal/clitest"
 )
 
 // browser is a Chromium without a screen, and its only tab, driven over the
@@ -112,7 +114,7 @@ func launch(t *testing.T, path string) string {
 	t.Cleanup(func() {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		_ = cmd.Wait()
-		eventually(t, func() error { return os.RemoveAll(dir) }) // its processes write until they have gone
+		clitest.Eventually(t, func() error { return os.RemoveAll(dir) }) // its processes write until they have gone
 	})
 	lines := bufio.NewScanner(said)
 	var all strings.Builder
@@ -253,7 +255,7 @@ func (b *browser) eval(expression string) any {
 // shows waits until an expression in the page has a value.
 func (b *browser) shows(expression string, want any) {
 	b.t.Helper()
-	eventually(b.t, func() error {
+	clitest.Eventually(b.t, func() error {
 		if got := b.eval(expression); got != want {
 			return fmt.Errorf("%s is %v, want %v; the page complained of: %q", expression, got, want, b.complaints())
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/coder/websocket"
 	"github.com/go-json-experiment/json"
 
+	"github.com/waybill-io/waybill/cmd/internal/clitest"
 	"github.com/waybill-io/waybill/internal/fanout/fanouttest"
 )
 
@@ -119,7 +120,7 @@ func (c *client) rows(sid int64) map[string]row {
 // live waits until the subscription has its snapshot.
 func (c *client) live(sid int64) {
 	c.t.Helper()
-	eventually(c.t, func() error {
+	clitest.Eventually(c.t, func() error {
 		if v := c.book.View(sid); !v.Live {
 			return fmt.Errorf("subscription %d is not live; the server said %+v", sid, c.book.Frames(""))
 		}
@@ -130,7 +131,7 @@ func (c *client) live(sid int64) {
 // sees waits until the subscription shows this row.
 func (c *client) sees(sid int64, want row) {
 	c.t.Helper()
-	eventually(c.t, func() error {
+	clitest.Eventually(c.t, func() error {
 		if got := c.rows(sid)[want.ID]; got != want {
 			return fmt.Errorf("the client sees %+v, want %+v", got, want)
 		}
@@ -142,7 +143,7 @@ func (c *client) sees(sid int64, want row) {
 func (c *client) reaches(p *platform, sid int64, of string) {
 	c.t.Helper()
 	seq := value[int64](p, `SELECT seq FROM waybill.tenant_stream WHERE tenant_id = $1`, of)
-	eventually(c.t, func() error {
+	clitest.Eventually(c.t, func() error {
 		if at := c.book.View(sid).Pos; at < seq {
 			return fmt.Errorf("subscription %d is at %d of %d", sid, at, seq)
 		}

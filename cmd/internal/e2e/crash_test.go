@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/waybill-io/waybill/cmd/internal/clitest"
 )
 
 // total is how many records have been applied.
@@ -15,7 +17,7 @@ func (p *platform) total() int64 { return p.position(p.topics.Orders) + p.positi
 // reaches waits until so many records have been applied.
 func (p *platform) reaches(n int64) {
 	p.t.Helper()
-	eventually(p.t, func() error {
+	clitest.Eventually(p.t, func() error {
 		if at := p.total(); at < n {
 			return fmt.Errorf("%d of %d records are in the read model", at, n)
 		}
@@ -67,10 +69,10 @@ func TestAConsumerThatIsAskedToStopFinishesItsBatch(t *testing.T) {
 	h := p.hold()
 	c := p.spawn(p.projection())
 	h.blocks()
-	c.signal(syscall.SIGTERM)
-	c.says("asked to stop")
+	c.Signal(syscall.SIGTERM)
+	c.Says("asked to stop")
 	h.release()
-	if code := c.ends(); code != 0 {
+	if code := c.Wait(); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
 	}
 	if p.total() == 0 {
@@ -109,18 +111,18 @@ func TestAConsumerThatSleptThroughItsReplacementIsFenced(t *testing.T) {
 	h := p.hold()
 	p.publish(all[len(all)/2:]...)
 	h.blocks()
-	sleeper.signal(syscall.SIGSTOP)
+	sleeper.Signal(syscall.SIGSTOP)
 	h.release()
 
 	heir := p.spawn(cfg) // the same group
 	p.drained()
-	sleeper.signal(syscall.SIGCONT)
-	sleeper.says("fenced")
+	sleeper.Signal(syscall.SIGCONT)
+	sleeper.Says("fenced")
 	p.publish(histories(t, 6, tenant, 20)...)
 	p.likeNew()
-	for _, c := range []*process{sleeper, heir} {
-		c.signal(syscall.SIGTERM)
-		if code := c.ends(); code != 0 {
+	for _, c := range []*clitest.Process{sleeper, heir} {
+		c.Signal(syscall.SIGTERM)
+		if code := c.Wait(); code != 0 {
 			t.Errorf("exit code %d, want 0", code)
 		}
 	}

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -17,9 +16,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"go.uber.org/goleak"
 
-	"github.com/waybill-io/waybill/cmd/internal/cli"
+	"github.com/waybill-io/waybill/cmd/internal/clitest"
 	"github.com/waybill-io/waybill/cmd/internal/wire"
 	"github.com/waybill-io/waybill/events"
 	"github.com/waybill-io/waybill/internal/auth"
@@ -39,12 +37,7 @@ const partitions = 4
 // waits for a member that was killed.
 const limit = 30 * time.Second
 
-func TestMain(m *testing.M) {
-	if os.Getenv(childVar) != "" {
-		os.Exit(cli.Main("consumer", runChild))
-	}
-	goleak.VerifyTestMain(m)
-}
+func TestMain(m *testing.M) { clitest.Main(m, "consumer", runChild) }
 
 // platform is a database, topics and a broker of the test's own, and what runs
 // on them.
@@ -212,26 +205,10 @@ func value[T any](p *platform, query string, args ...any) T {
 	return v
 }
 
-// eventually waits until check has nothing to say.
-func eventually(t testing.TB, check func() error) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.Now().Add(limit); ; <-tick.C {
-		err := check()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("after %v: %v", limit, err)
-		}
-	}
-}
-
 // must waits until ok is true.
 func must(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	eventually(t, func() error {
+	clitest.Eventually(t, func() error {
 		if !ok() {
 			return fmt.Errorf("%s: it has not come to that", what)
 		}

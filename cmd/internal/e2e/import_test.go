@@ -117,16 +117,16 @@ func (p *platform) survives(t *testing.T) {
 	}
 	for _, tenth := range []int64{1, 3, 5, 7} {
 		p.reaches(all * tenth / 10)
-		c.kill()
+		c.Kill()
 		again()
 	}
 	p.reaches(all * 8 / 10)
-	c.kill()
+	c.Kill()
 	h := p.hold()
 	again()
 	h.blocks()
 	before := p.total()
-	c.kill()
+	c.Kill()
 	h.release()
 	if now := p.total(); now != before {
 		t.Errorf("%d records were applied by transactions that a kill interrupted", now-before)

@@ -11,6 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/waybill-io/waybill/cmd/internal/clitest"
 )
 
 // tables are what two runs over the same events must agree on.
@@ -79,7 +81,7 @@ func equal(t testing.TB, what string, want, got map[string][]string) {
 func (p *platform) drained() {
 	p.t.Helper()
 	ends := p.ends()
-	eventually(p.t, func() error {
+	clitest.Eventually(p.t, func() error {
 		for name, end := range ends {
 			at := p.position(name)
 			if at != end {
