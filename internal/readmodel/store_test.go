@@ -3,10 +3,7 @@ package readmodel_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/waybill-io/waybill/events"
 	"github.com/waybill-io/waybill/internal/scenario"
@@ -29,17 +26,15 @@ func TestRowsAreAFunctionOfTheSet(t *testing.T) {
 				rnd.Shuffle(len(evs), func(i, j int) { evs[i], evs[j] = evs[j], evs[i] })
 				evs = append(evs, evs[:len(evs)/4]...)
 			}
-			for len(evs) > 0 {
-				n := min(len(evs), 1+rnd.IntN(60))
-				r.apply(t, evs[:n])
-				evs = evs[n:]
+			for _, batch := range cut(rnd, evs, 60) {
+				r.apply(t, batch)
 			}
-			got := dump(t, r.url)
+			got := dump(t, r)
 			if want == "" {
 				want = got
 				return
 			}
-			if diff := cmp.Diff(strings.Split(want, "\n"), strings.Split(got, "\n")); diff != "" {
+			if diff := diffLines(want, got); diff != "" {
 				t.Errorf("rows of run %d differ from run 0 (-want +got):\n%s", run, diff)
 			}
 		})

@@ -30,14 +30,18 @@ func (u *unit) writeTimeline(ctx context.Context) error {
 			return err
 		}
 	}
+	for _, e := range sorted {
+		u.refuse(e.copies, e.Hash)
+	}
 	u.applied.New = len(sorted)
 	slices.SortStableFunc(sorted, func(a, b *entry) int { return int(a.Record.Offset - b.Record.Offset) })
 	u.entries = sorted
 	return nil
 }
 
-// distinct returns the batch's events sorted by identity, the first copy of
-// each.
+// distinct returns the batch's events sorted by identity, each with the copies
+// that the batch has of it: whether these say the same as the stored one is
+// known when that is.
 func (u *unit) distinct() []*entry {
 	sorted := make([]*entry, len(u.batch.Events))
 	for i := range u.batch.Events {
@@ -49,7 +53,7 @@ func (u *unit) distinct() []*entry {
 	kept := sorted[:0]
 	for _, e := range sorted {
 		if n := len(kept); n > 0 && kept[n-1].compare(e) == 0 {
-			u.refuse(e, kept[n-1].Hash)
+			kept[n-1].copies = append(kept[n-1].copies, e)
 			continue
 		}
 		kept = append(kept, e)
@@ -57,18 +61,20 @@ func (u *unit) distinct() []*entry {
 	return kept
 }
 
-// refuse counts a copy of a stored event, or keeps it as a dead letter when it
-// says something else.
-func (u *unit) refuse(e *entry, stored [32]byte) {
-	if e.Hash == stored {
-		u.applied.Duplicates++
-		return
+// refuse counts copies of a stored event, or keeps them as dead letters where
+// they say something else.
+func (u *unit) refuse(copies []*entry, stored [32]byte) {
+	for _, e := range copies {
+		if e.Hash == stored {
+			u.applied.Duplicates++
+			continue
+		}
+		u.applied.Conflicts++
+		u.poison = append(u.poison, projector.Poison{
+			Record: *e.Record, Code: "id_conflict",
+			Message: fmt.Sprintf("event %s of %s is in the timeline with another content", e.ID, e.Source),
+		})
 	}
-	u.applied.Conflicts++
-	u.poison = append(u.poison, projector.Poison{
-		Record: *e.Record, Code: "id_conflict",
-		Message: fmt.Sprintf("event %s of %s is in the timeline with another content", e.ID, e.Source),
-	})
 }
 
 // logPlace is where an event lies in the log.
@@ -147,7 +153,8 @@ func (u *unit) dropKnown(ctx context.Context, entries []*entry, stored map[logPl
 	var i int64
 	var hash []byte
 	_, err = pgx.ForEachRow(rows, []any{&i, &hash}, func() error {
-		u.refuse(known[i-1], [32]byte(hash))
+		e := known[i-1]
+		u.refuse(append([]*entry{e}, e.copies...), [32]byte(hash))
 		return nil
 	})
 	if err != nil {

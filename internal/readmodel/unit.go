@@ -30,6 +30,7 @@ type entry struct {
 	fact   *tracking.Fact
 	ref    tracking.Ref
 	late   bool
+	copies []*entry // others of its identity, later in the batch
 }
 
 func (e *entry) compare(o *entry) int {
