@@ -11,14 +11,14 @@ import (
 	"github.com/waybill-io/waybill/internal/tracking/trackingtest"
 )
 
-// TestMain checks each property on 500 random cases unless -rapid.checks says
+// TestMain checks each property on 300 random cases unless -rapid.checks says
 // otherwise.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	said := false
 	flag.Visit(func(f *flag.Flag) { said = said || f.Name == "rapid.checks" })
 	if !said {
-		if err := flag.Set("rapid.checks", "500"); err != nil {
+		if err := flag.Set("rapid.checks", "300"); err != nil {
 			panic(err)
 		}
 	}
