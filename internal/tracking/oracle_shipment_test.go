@@ -87,8 +87,9 @@ func mayGo(from, to tracking.Status) bool {
 		return rankOf(to) > rankOf(from) && to != tracking.Cancelled
 	case tracking.Cancelled:
 		return physical(to)
+	default:
+		return slices.Contains(allowed[from], to)
 	}
-	return slices.Contains(allowed[from], to)
 }
 
 // walk is a parcel on its way through the sorted facts.

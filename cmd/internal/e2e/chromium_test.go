@@ -95,7 +95,7 @@ func openBrowser(t *testing.T, path string) *browser {
 // launch starts the process and returns the address that it takes commands at.
 func launch(t *testing.T, path string) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "waybill-chromium-")
+	dir, err := os.MkdirTemp("", "waybill-chromium-") //nolint:usetesting // it is removed when its last process has gone, which is after the test's
 	if err != nil {
 		t.Fatal(err)
 	}
