@@ -2,6 +2,8 @@ package topic
 
 import (
 	"context"
+	"encoding/binary"
+	"errors"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -32,7 +34,7 @@ func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, e
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{raw, d}
+	c := &conn{Conn: raw, d: d}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.open[c] = struct{}{}
@@ -51,16 +53,36 @@ func (d *dialer) cut() {
 // conn is a connection that its dialer knows.
 type conn struct {
 	net.Conn
-	d *dialer
+	d     *dialer
+	heard bool // the peer has said something
 }
 
 // Read reads, and counts an end that was not expected.
 func (c *conn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
+	if !c.heard && n > 0 {
+		c.heard = true
+		if foreign(b[:n]) {
+			n, err = 0, errForeign
+		}
+	}
 	if err != nil {
 		c.d.broken.Add(1)
 	}
 	return n, err
+}
+
+// mostAtFirst is more than any broker answers to the first request of a
+// connection, which asks for its versions.
+const mostAtFirst = 1 << 20
+
+var errForeign = errors.New("whoever answers there is no Kafka broker")
+
+// foreign reports that the first bytes of a peer are no answer of Kafka's, which
+// begins with its length. Taken as a length, the beginning of an HTTP or TLS
+// answer would have kafka-go allocate a gigabyte.
+func foreign(first []byte) bool {
+	return len(first) >= 4 && binary.BigEndian.Uint32(first) > mostAtFirst
 }
 
 // Close closes the connection and forgets it.
