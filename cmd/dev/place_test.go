@@ -104,7 +104,9 @@ func (p *place) runs(more ...string) (stop func()) {
 		if err := <-done; err != nil {
 			p.t.Errorf("run: %v; it said:\n%s", err, stderr.String())
 		}
-		if took := time.Since(began); took > stopLimit {
+		took := time.Since(began)
+		p.t.Logf("it took %v to stop", took)
+		if took > stopLimit {
 			p.t.Errorf("it took %v to stop, want at most %v", took, stopLimit)
 		}
 	}

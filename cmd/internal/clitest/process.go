@@ -21,7 +21,7 @@ const childVar = "WAYBILL_TEST_COMMAND"
 
 // limit is how long what must happen may take: longer than a group waits for a
 // member that was killed, and than a command may take to stop.
-const limit = 60 * time.Second
+const limit = 2 * time.Minute
 
 // Main is TestMain of a command: it runs the tests, or, in a process that
 // [Start] has started, the command.

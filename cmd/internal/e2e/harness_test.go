@@ -35,7 +35,7 @@ const partitions = 4
 
 // limit is how long a test waits for what must happen: longer than a group
 // waits for a member that was killed.
-const limit = 30 * time.Second
+const limit = time.Minute
 
 func TestMain(m *testing.M) { clitest.Main(m, "consumer", runChild) }
 
