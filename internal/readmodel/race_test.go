@@ -92,6 +92,7 @@ func TestScanAndAssignmentDoNotMissEachOther(t *testing.T) {
 		r, l := newRig(t), &teller{tenant: "acme"}
 		scans, own := r.newWorker(t, part(1)), r.newWorker(t, part(2))
 		own.apply(t, []events.Event{l.created("s1", "o1", 0)})
+		scans.apply(t, []events.Event{l.scanned("N1", 1)}) // the number has its row
 		return r, scans, own, l
 	}
 	t.Run("scan first", func(t *testing.T) {

@@ -276,6 +276,10 @@ func TestTimelineIsInFoldOrderWithItsMarks(t *testing.T) {
 	if got := told(entries(t, reader, "a", events.Stream{Kind: events.ShipmentStream, ID: "s1"}, 2)); strings.Contains(got, "order.") || strings.Count(got, "\n") != 7 {
 		t.Errorf("the shipment's timeline:\n%s", got)
 	}
+	r.apply(t, []events.Event{l.assigned("s2", "N1", 1.4, &from)}) // of the same moment, and lost
+	if got := told(entries(t, reader, "a", events.Stream{Kind: events.ShipmentStream, ID: "s2"}, 2)); got != "shipment.tracking_assigned p1 [assignment_replaced]" {
+		t.Errorf("the timeline of a shipment that never had the number:\n%s", got)
+	}
 	for tenant, id := range map[events.TenantID]string{"a": "s9", "b": "s1"} {
 		if got := entries(t, reader, tenant, events.Stream{Kind: events.ShipmentStream, ID: id}, 5); len(got) > 0 {
 			t.Errorf("the timeline of %s's %s has %d entries, want none", tenant, id, len(got))
