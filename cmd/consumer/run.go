@@ -47,7 +47,7 @@ func project(ctx context.Context, cfg runConfig, log *slog.Logger) error {
 		Workers: cfg.Workers, BatchEvents: cfg.BatchEvents, BatchWait: cfg.BatchWait,
 	}
 	log.Info("consumer running", "brokers", cfg.Brokers, "group", cfg.Group, "ops", server.Addr())
-	return wire.Beside(ctx, server, func(ctx context.Context) error { return p.Run(ctx, server, log) })
+	return wire.Beside(ctx, server, p.Checks(), func(ctx context.Context) error { return p.Run(ctx, server, log) })
 }
 
 // migrate brings the schema up to date, and makes topics that are missing.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -42,7 +43,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	if err != nil {
 		return errors.Join(err, listener.Close(), server.Close())
 	}
-	err = wire.Beside(ctx, server, func(ctx context.Context) error {
+	err = wire.Beside(ctx, server, slices.Concat(wire.Projection{}.Checks(), wire.Site{}.Checks()), func(ctx context.Context) error {
 		return stack.run(ctx, listener, server, stdout, log)
 	})
 	return errors.Join(err, stack.close())

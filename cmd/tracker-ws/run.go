@@ -50,7 +50,7 @@ func serve(ctx context.Context, cfg serveConfig, log *slog.Logger) error {
 		Auth: cfg.auth(), DrainWindow: cfg.DrainWindow,
 	}
 	log.Info("gateway running", "listen", listener.Addr().String(), "ops", server.Addr())
-	return wire.Beside(ctx, server, func(ctx context.Context) error { return site.Run(ctx, server, log) })
+	return wire.Beside(ctx, server, site.Checks(), func(ctx context.Context) error { return site.Run(ctx, server, log) })
 }
 
 func (s *signing) auth() auth.Config {

@@ -124,8 +124,6 @@ func (p *Projector) leave(err error) error {
 	halt, halted := errors.AsType[*HaltError](err)
 	switch {
 	case errors.Is(err, ErrFenced):
-		p.cfg.Metrics.fenced.Inc()
-		p.log.Warn("fenced, joining again", "error", err)
 		return nil
 	case halted:
 		p.halt(halt)

@@ -37,9 +37,19 @@ func (w *worker) run(ctx context.Context) error {
 			return haltOn(err)
 		}
 		if err := w.apply(ctx, g); err != nil {
+			w.tellFence(err)
 			return err
 		}
 		w.hint(ctx)
+	}
+}
+
+// tellFence notes that somebody else owns a partition by now. It is the worker
+// that tells: the generation only hears of whoever ended first.
+func (w *worker) tellFence(err error) {
+	if errors.Is(err, ErrFenced) {
+		w.cfg.Metrics.fenced.Inc()
+		w.log.Warn("fenced, joining again", "error", err)
 	}
 }
 

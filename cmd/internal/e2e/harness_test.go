@@ -100,7 +100,7 @@ func (p *platform) run(name string, work func(context.Context, *ops.Server) erro
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
-		done <- wire.Beside(ctx, server, func(ctx context.Context) error { return work(ctx, server) })
+		done <- wire.Beside(ctx, server, nil, func(ctx context.Context) error { return work(ctx, server) })
 	}()
 	stop := sync.OnceFunc(func() {
 		cancel()

@@ -9,8 +9,11 @@ import (
 )
 
 // Beside runs work beside the server that answers for it, which goes on until
-// the work has wound up.
-func Beside(ctx context.Context, server *ops.Server, work func(context.Context) error) error {
+// the work has wound up. It is not ready before the named checks say so.
+func Beside(ctx context.Context, server *ops.Server, checks []string, work func(context.Context) error) error {
+	for _, name := range checks {
+		server.Ready.Check(name)
+	}
 	after, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	g, gctx := errgroup.WithContext(ctx)

@@ -29,6 +29,9 @@ type Projection struct {
 	BatchWait   time.Duration
 }
 
+// Checks names what must be right for it to work.
+func (Projection) Checks() []string { return []string{"store", "projector"} }
+
 // Run projects until ctx ends.
 func (c Projection) Run(ctx context.Context, server *ops.Server, log *slog.Logger) error {
 	source, err := topic.NewSource(topic.SourceConfig{Brokers: c.Brokers, Group: c.Group, Topics: c.Topics, Log: log})

@@ -40,24 +40,60 @@ type Site struct {
 	CloseWait time.Duration
 }
 
-// Run answers until ctx ends, then says goodbye to every socket.
+// Checks names what must be right for it to answer.
+func (Site) Checks() []string { return []string{"reader", "feed"} }
+
+// Run answers until ctx ends, then says goodbye to every socket. Until the
+// database is there, everything is answered with 503.
 func (s Site) Run(ctx context.Context, server *ops.Server, log *slog.Logger) error {
+	door := &door{}
+	srv := &http.Server{
+		Handler: door, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		if err := srv.Serve(s.Listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve: %w", err)
+		}
+		return nil
+	})
+	g.Go(func() error {
+		err := s.open(gctx, ctx, door, server, log)
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+		defer cancel()
+		return errors.Join(err, srv.Shutdown(grace))
+	})
+	return g.Wait()
+}
+
+// open opens the door once the database is there, and returns when ctx has ended
+// and every socket is closed.
+func (s Site) open(ctx, asked context.Context, door *door, server *ops.Server, log *slog.Logger) error {
 	reader, err := await(ctx, server.Ready.Check("reader"), log, func(ctx context.Context) (*readmodel.Reader, error) {
 		return readmodel.OpenReader(ctx, readmodel.Config{URL: s.DatabaseURL, Name: "waybill gateway", MaxConns: 12})
 	})
 	if err != nil {
-		return endOf(ctx, errors.Join(err, s.Listener.Close()))
+		return endOf(asked, err)
 	}
 	defer reader.Close()
 	meter := gateway.NewMeter(server.Metrics)
 	feed := server.Ready.Check("feed")
-	feed.Set(true, "nobody is subscribed yet")
 	hub := fanout.New(reader, reader, fanout.Config{Meter: meter, Log: log, Ready: readiness(feed)})
 	sockets, handler, err := s.handler(reader, hub, meter, server, log)
 	if err != nil {
-		return errors.Join(err, s.Listener.Close())
+		return err
 	}
-	return s.serve(ctx, hub, sockets, handler)
+	door.lead(handler)
+	feed.Set(true, "nobody is subscribed yet")
+	after, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return hub.Run(after) })
+	g.Go(func() error {
+		defer end()
+		return sockets.Run(gctx)
+	})
+	return g.Wait()
 }
 
 func readiness(feed *ops.Check) func(error) {
@@ -105,30 +141,4 @@ func (s Site) handler(reader *readmodel.Reader, hub *fanout.Hub, meter *gateway.
 // DevPrincipal is who a developer's page speaks for.
 func DevPrincipal(tenant string) auth.Principal {
 	return auth.Principal{Subject: "dev", Tenant: tenant, Scope: []string{query.ScopeRead}}
-}
-
-// serve runs the parts. When ctx ends, the sockets drain while the server still
-// answers, then the server finishes, then the hub ends.
-func (s Site) serve(ctx context.Context, hub *fanout.Hub, sockets *gateway.Gateway, handler http.Handler) error {
-	srv := &http.Server{
-		Handler: handler, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
-	}
-	after, end := context.WithCancel(context.WithoutCancel(ctx))
-	defer end()
-	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return hub.Run(after) })
-	g.Go(func() error {
-		if err := srv.Serve(s.Listener); !errors.Is(err, http.ErrServerClosed) {
-			return fmt.Errorf("serve: %w", err)
-		}
-		return nil
-	})
-	g.Go(func() error {
-		defer end()
-		err := sockets.Run(gctx)
-		grace, cancel := context.WithTimeout(after, 3*time.Second)
-		defer cancel()
-		return errors.Join(err, srv.Shutdown(grace))
-	})
-	return g.Wait()
 }
