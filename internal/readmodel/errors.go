@@ -44,14 +44,16 @@ func classify(err error) error {
 // isData reports SQLSTATEs that one row of a batch is to blame for.
 func isData(code string) bool {
 	return strings.HasPrefix(code, "22") ||
-		slices.Contains([]string{"23502", "23503", "23505", "23514", "54000", "54001"}, code)
+		slices.Contains([]string{"23502", "23503", "23514", "54000", "54001"}, code)
 }
 
 // isPassing reports SQLSTATEs that pass: conflicts with other transactions,
-// connections, servers that restart, are full, or are still standbys.
+// connections, servers that restart, are full, or are still standbys. A key that
+// is there already (23505) is such a conflict: no event can cause it by itself,
+// because what comes of events is written ON CONFLICT or under a lock.
 func isPassing(code string) bool {
 	return strings.HasPrefix(code, "08") || strings.HasPrefix(code, "53") ||
-		slices.Contains([]string{"40001", "40P01", "55P03", "57014", "57P01", "57P02", "57P03", "25006", "25P03", "58030", "XX000"}, code)
+		slices.Contains([]string{"23505", "40001", "40P01", "55P03", "57014", "57P01", "57P02", "57P03", "25006", "25P03", "58030", "XX000"}, code)
 }
 
 // Unreachable reports an error that comes of a server that does not answer, or

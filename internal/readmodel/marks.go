@@ -1,6 +1,7 @@
 package readmodel
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -22,6 +23,11 @@ type markWork struct {
 type markKey struct {
 	tenant events.TenantID
 	tracking.Ref
+}
+
+func (k markKey) compare(o markKey) int {
+	return cmp.Or(cmp.Compare(k.tenant, o.tenant), cmp.Compare(k.Stream.Kind, o.Stream.Kind), cmp.Compare(k.Stream.ID, o.Stream.ID),
+		cmp.Compare(k.Source, o.Source), cmp.Compare(k.Ref.ID, o.Ref.ID))
 }
 
 type markStream struct {
@@ -69,6 +75,8 @@ func (u *unit) writeMarks(ctx context.Context) error {
 	for key := range u.marks.marks {
 		changed = append(changed, key)
 	}
+	slices.SortFunc(gone, markKey.compare)
+	slices.SortFunc(changed, markKey.compare)
 	u.showMarks(slices.Concat(gone, changed))
 	if err := u.deleteMarks(ctx, gone); err != nil {
 		return fmt.Errorf("take %d marks away: %w", len(gone), err)

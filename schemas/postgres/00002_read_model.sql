@@ -71,7 +71,7 @@ BEGIN
         updated_at                  timestamptz NOT NULL DEFAULT now(),
         PRIMARY KEY (tenant_id, order_id)
     ) WITH (fillfactor = 75, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05);
-    CREATE INDEX orders_status ON orders (tenant_id, status);
+    CREATE INDEX orders_status ON orders (status, tenant_id);
 
     CREATE TABLE order_lines (
         tenant_id    text COLLATE "C" NOT NULL,
@@ -130,7 +130,7 @@ BEGIN
         updated_at            timestamptz NOT NULL DEFAULT now(),
         PRIMARY KEY (tenant_id, shipment_id)
     ) WITH (fillfactor = 75, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05);
-    CREATE INDEX shipments_status ON shipments (tenant_id, status);
+    CREATE INDEX shipments_status ON shipments (status, tenant_id);
 
     CREATE TABLE parcels (
         tenant_id         text COLLATE "C" NOT NULL,
@@ -169,7 +169,7 @@ BEGIN
         delivered_at    timestamptz,
         PRIMARY KEY (tenant_id, shipment_id, order_id, line_id, parcel_id)
     ) WITH (fillfactor = 75);
-    CREATE INDEX shipment_contents_order ON shipment_contents (tenant_id, order_id);
+    CREATE INDEX shipment_contents_order ON shipment_contents (order_id, tenant_id);
 
     -- The row that a scan and an assignment of a number both lock; never deleted.
     CREATE TABLE carrier_numbers (
@@ -194,7 +194,7 @@ BEGIN
         recorded_at      timestamptz NOT NULL,
         PRIMARY KEY (tenant_id, carrier, tracking_number, valid_from, shipment_id, source, event_id)
     );
-    CREATE INDEX tracking_numbers_shipment ON tracking_numbers (tenant_id, shipment_id);
+    CREATE INDEX tracking_numbers_shipment ON tracking_numbers (shipment_id, tenant_id);
 
     CREATE TABLE eta_history (
         tenant_id    text COLLATE "C" NOT NULL,
@@ -213,7 +213,7 @@ BEGIN
         known_at     timestamptz NOT NULL, -- when the source knew
         PRIMARY KEY (tenant_id, stream, stream_id, source, event_id)
     );
-    CREATE INDEX eta_history_shipment ON eta_history (tenant_id, shipment_id);
+    CREATE INDEX eta_history_shipment ON eta_history (shipment_id, tenant_id);
 
     CREATE TABLE unmatched_scans (
         tenant_id        text COLLATE "C" NOT NULL,
