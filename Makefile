@@ -48,8 +48,9 @@ fmt: ## Fail on Go files that gofmt would change
 	@out=$$(find . -name node_modules -prune -o -name '*.go' -print0 | xargs -0 gofmt -l); \
 	[[ -z $$out ]] || { printf 'gofmt would change:\n%s\n' "$$out" >&2; exit 1; }
 
-vet: ## Run go vet
+vet: ## Run go vet, on the benchmarks' module too
 	go vet ./...
+	cd bench && go vet ./...
 
 lint: ## Run the linters of .golangci.yml, pinned in tools/go.mod
 	$(GOLANGCI) run ./...
