@@ -11,9 +11,7 @@ import (
 // settings is our postgresql.conf. It is written at every start; what a user
 // wants otherwise he sets with ALTER SYSTEM, which is kept elsewhere and wins.
 // Dynamic shared memory lies in the data directory, because in /dev/shm a killed
-// server would leave it for ever, and a container has only 64 MB of that. Tables
-// that grow from nothing within seconds are looked at every few seconds: without
-// statistics the planner takes one index for another.
+// server would leave it for ever, and a container has only 64 MB of that.
 const settings = `# Written by devstack at every start. Use ALTER SYSTEM to override.
 listen_addresses = '127.0.0.1'
 port = %d
@@ -24,7 +22,6 @@ shared_buffers = '256MB'
 dynamic_shared_memory_type = mmap
 synchronous_commit = on
 checkpoint_timeout = '15min'
-autovacuum_naptime = '5s'
 
 random_page_cost = 1.1
 jit = off

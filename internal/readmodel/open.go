@@ -55,7 +55,6 @@ func open(ctx context.Context, cfg Config, role, path string) (*pgxpool.Pool, er
 	params["timezone"] = "UTC"
 	params["statement_timeout"] = millis(cfg.StatementTimeout)
 	params["idle_in_transaction_session_timeout"] = millis(5 * time.Second) // a stopped worker must not hold locks
-	lookUp(params)
 	delete(params, "waybill.tenants")
 	pc.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		_, err := conn.Exec(ctx, "SET ROLE "+pgx.Identifier{role}.Sanitize())
@@ -67,15 +66,6 @@ func open(ctx context.Context, cfg Config, role, path string) (*pgxpool.Pool, er
 		return nil, fmt.Errorf("open the pool: %w", err)
 	}
 	return pool, nil
-}
-
-// lookUp has the planner answer every join by looking keys up in an index: all
-// joins of this package are of that kind.
-func lookUp(params map[string]string) {
-	for _, method := range []string{"enable_seqscan", "enable_hashjoin", "enable_mergejoin", "enable_material"} {
-		params[method] = "off"
-	}
-	params["plan_cache_mode"] = "force_generic_plan"
 }
 
 // replan has a connection forget its plans when it has been used twice as often
