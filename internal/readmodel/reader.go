@@ -31,6 +31,10 @@ func OpenReader(ctx context.Context, cfg Config) (*Reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the read model: %w", err)
 	}
+	if err := pool.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("open the read model as %s: %w", readerRole, err)
+	}
 	return &Reader{pool: pool}, nil
 }
 

@@ -173,7 +173,8 @@ func (u *unit) updateFolded(ctx context.Context, works []*shipmentWork) error {
 	return err
 }
 
-// span is a window as columns.
+// span is a window as columns. One for days lasts from the first moment of the
+// first to the last microsecond of the last, so that an instant compares with it.
 type span struct {
 	start, end time.Time
 	precision  events.Precision
@@ -188,8 +189,20 @@ func spanOf(w *events.Window) span {
 	if s.precision == events.ToDay {
 		y, m, d := w.End.Date()
 		s.day = time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
+		s.end = dayStart(w.End, 1).Add(-time.Microsecond)
+		if !w.Start.IsZero() {
+			s.start = dayStart(w.Start, 0)
+		}
 	}
 	return s
+}
+
+// dayStart is the beginning of t's local day, or of one some days later, in the
+// offset that t was written with.
+func dayStart(t time.Time, later int) time.Time {
+	y, m, d := t.Date()
+	_, offset := t.Zone()
+	return time.Date(y, m, d+later, 0, 0, 0, 0, time.FixedZone("", offset))
 }
 
 // placeName names a place for people.

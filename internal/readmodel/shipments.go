@@ -90,9 +90,7 @@ func (u *unit) foldShipments(ctx context.Context) error {
 // out which entries came late.
 func (u *unit) apply(w *shipmentWork) bool {
 	findLate(w.own, w.state.Guard.Newest)
-	for _, e := range w.scans {
-		e.late = e.Class() == events.Actual && e.fact.Key.Compare(w.state.Guard.Newest) < 0
-	}
+	findLate(column(w.scans, func(s scanEntry) *entry { return s.entry }), w.state.Guard.Newest)
 	if !w.stored || w.refold {
 		return false
 	}

@@ -29,6 +29,10 @@ func OpenStore(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the read model: %w", err)
 	}
+	if err := pool.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("open the read model as %s: %w", projectorRole, err)
+	}
 	return &Store{pool: pool, projection: projection}, nil
 }
 

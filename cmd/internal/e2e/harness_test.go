@@ -91,7 +91,7 @@ type part struct {
 }
 
 // run runs work until the end of the test, or until it is stopped.
-func (p *platform) run(name string, work func(context.Context, *ops.Server) error) *part {
+func (p *platform) run(name string, checks []string, work func(context.Context, *ops.Server) error) *part {
 	p.t.Helper()
 	server, err := ops.Listen(p.t.Context(), ops.Config{Addr: "127.0.0.1:0"}, p.log)
 	if err != nil {
@@ -100,7 +100,7 @@ func (p *platform) run(name string, work func(context.Context, *ops.Server) erro
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
-		done <- wire.Beside(ctx, server, nil, func(ctx context.Context) error { return work(ctx, server) })
+		done <- wire.Beside(ctx, server, checks, func(ctx context.Context) error { return work(ctx, server) })
 	}()
 	stop := sync.OnceFunc(func() {
 		cancel()
@@ -125,7 +125,7 @@ func (p *platform) projection() wire.Projection {
 // project runs a consumer in this process.
 func (p *platform) project() *part {
 	p.t.Helper()
-	return p.run("consumer", func(ctx context.Context, server *ops.Server) error {
+	return p.run("consumer", wire.Projection{}.Checks(), func(ctx context.Context, server *ops.Server) error {
 		return p.projection().Run(ctx, server, p.log)
 	})
 }
@@ -149,7 +149,7 @@ func (p *platform) serveAt(addr string) *site {
 		p.t.Fatal(err)
 	}
 	s := wire.Site{Listener: listener, DatabaseURL: p.db, Auth: authConfig(), DevTenant: tenant, DrainWindow: 100 * time.Millisecond}
-	running := p.run("gateway", func(ctx context.Context, server *ops.Server) error { return s.Run(ctx, server, p.log) })
+	running := p.run("gateway", s.Checks(), func(ctx context.Context, server *ops.Server) error { return s.Run(ctx, server, p.log) })
 	return &site{part: running, addr: listener.Addr().String()}
 }
 

@@ -29,7 +29,7 @@ func runChild(ctx context.Context, _ []string, getenv func(string) string, _, st
 		return err
 	}
 	context.AfterFunc(ctx, func() { log.Info("asked to stop") })
-	return wire.Beside(ctx, server, nil, func(ctx context.Context) error { return p.Run(ctx, server, log) })
+	return wire.Beside(ctx, server, p.Checks(), func(ctx context.Context) error { return p.Run(ctx, server, log) })
 }
 
 // spawn starts a consumer in a process of its own.
