@@ -97,6 +97,9 @@ func (p *platform) run(name string, checks []string, work func(context.Context, 
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	for _, name := range checks {
+		server.Ready.Check(name)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
@@ -115,6 +118,14 @@ func (p *platform) run(name string, checks []string, work func(context.Context, 
 	})
 	p.t.Cleanup(stop)
 	return &part{ready: server.Ready, stop: stop}
+}
+
+// isReady is nil once the part can do its work.
+func (p *part) isReady() error {
+	if report := p.ready.Report(); !report.Ready {
+		return fmt.Errorf("not ready: %+v", report.Checks)
+	}
+	return nil
 }
 
 // projection is what a consumer of the platform's runs, in a group of its own.
@@ -150,6 +161,7 @@ func (p *platform) serveAt(addr string) *site {
 	}
 	s := wire.Site{Listener: listener, DatabaseURL: p.db, Auth: authConfig(), DevTenant: tenant, DrainWindow: 100 * time.Millisecond}
 	running := p.run("gateway", s.Checks(), func(ctx context.Context, server *ops.Server) error { return s.Run(ctx, server, p.log) })
+	clitest.Eventually(p.t, running.isReady)
 	return &site{part: running, addr: listener.Addr().String()}
 }
 
