@@ -193,19 +193,7 @@ func readChangedShipments(ctx context.Context, tx pgx.Tx, deltas map[events.Tena
 		          JOIN changes c ON c.tenant_id = x.tenant_id AND c.seq > x.low AND c.seq <= x.high
 		         WHERE c.kind = 'shipment') e
 		  JOIN shipments s ON s.tenant_id = e.tenant_id AND s.shipment_id = e.entity_id`
-	rows, err := tx.Query(ctx, query, asked.tenants, asked.from, asked.to)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		tenant, s, err := scanShipment(rows)
-		if err != nil {
-			return err
-		}
-		deltas[tenant].Rows = append(deltas[tenant].Rows, s)
-	}
-	return rows.Err()
+	return readChanged(ctx, tx, query, deltas, asked, scanShipment)
 }
 
 func readChangedOrders(ctx context.Context, tx pgx.Tx, deltas map[events.TenantID]*fanout.Delta, asked *ranges) error {
@@ -216,17 +204,24 @@ func readChangedOrders(ctx context.Context, tx pgx.Tx, deltas map[events.TenantI
 		          JOIN changes c ON c.tenant_id = x.tenant_id AND c.seq > x.low AND c.seq <= x.high
 		         WHERE c.kind = 'order') e
 		  JOIN orders o ON o.tenant_id = e.tenant_id AND o.order_id = e.entity_id`
+	return readChanged(ctx, tx, query, deltas, asked, scanOrder)
+}
+
+// readChanged adds the rows that a query finds in the asked ranges to the deltas
+// of their tenants.
+func readChanged[R fanout.Row](ctx context.Context, tx pgx.Tx, query string, deltas map[events.TenantID]*fanout.Delta, asked *ranges,
+	scan func(pgx.CollectableRow) (events.TenantID, R, error)) error {
 	rows, err := tx.Query(ctx, query, asked.tenants, asked.from, asked.to)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		tenant, o, err := scanOrder(rows)
+		tenant, row, err := scan(rows)
 		if err != nil {
 			return err
 		}
-		deltas[tenant].Rows = append(deltas[tenant].Rows, o)
+		deltas[tenant].Rows = append(deltas[tenant].Rows, row)
 	}
 	return rows.Err()
 }
