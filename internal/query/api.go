@@ -87,10 +87,10 @@ func (a *api) routes(mux humago.Mux) huma.API {
 	h := humago.New(mux, described)
 	h.UseMiddleware(a.authenticate, a.checkParameters(h))
 
-	huma.Register(h, operation(h, "order", "/v1/orders/{id}", "The order as it is now."), a.order)
+	huma.Register(h, operation(h, "order", "/v1/orders/{id}", "The order as it is now, or as it was."), a.order)
 	huma.Register(h, operation(h, "order-timeline", "/v1/orders/{id}/timeline",
 		"The order with every fact of it and of its shipments, oldest first."), a.orderTimeline)
-	huma.Register(h, operation(h, "shipment", "/v1/shipments/{id}", "The shipment as it is now."), a.shipment)
+	huma.Register(h, operation(h, "shipment", "/v1/shipments/{id}", "The shipment as it is now, or as it was."), a.shipment)
 	huma.Register(h, operation(h, "shipment-timeline", "/v1/shipments/{id}/timeline",
 		"The shipment with every fact of it, oldest first."), a.shipmentTimeline)
 	for _, unused := range []string{"ErrorModel", "ErrorDetail"} {
@@ -109,7 +109,8 @@ func operation(h huma.API, id, path, summary string) huma.Operation {
 	}
 	for status, when := range map[string]string{
 		"400": "bad_parameter, bad_cursor", "401": "invalid_token", "403": "forbidden",
-		"404": "not_found: the tenant of the token has no such thing", "429": "rate_limited: ask again after Retry-After",
+		"404": "not_found: the tenant of the token has no such thing, or had none then",
+		"422": "history_too_long: the view of the past would take too many events", "429": "rate_limited: ask again after Retry-After",
 		"500": "internal", "503": "unavailable: ask again after Retry-After",
 	} {
 		op.Responses[status] = &huma.Response{Description: when, Content: map[string]*huma.MediaType{problemType: {Schema: problem}}}
@@ -119,31 +120,33 @@ func operation(h huma.API, id, path, summary string) huma.Operation {
 
 type idInput struct {
 	ID string `path:"id" pattern:"^[A-Za-z0-9._:-]{1,64}$" doc:"Its id."`
+	PastInput
 }
 
 type pageInput struct {
 	ID     string `path:"id" pattern:"^[A-Za-z0-9._:-]{1,64}$" doc:"Its id."`
 	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"200" doc:"How many entries at most."`
-	Cursor string `query:"cursor" doc:"The next of the page before; left out: from the beginning."`
+	Cursor string `query:"cursor" doc:"The next of the page before, with the same as_of and basis; left out: from the beginning."`
+	PastInput
 }
 
 type (
-	orderOutput    struct{ Body Order }
-	shipmentOutput struct{ Body Shipment }
+	orderOutput    struct{ Body OrderView }
+	shipmentOutput struct{ Body ShipmentView }
 )
 
 // OrderTimeline is an order with a page of its timeline.
 type OrderTimeline struct {
-	Order   Order   `json:"order" doc:"The order as it is now."`
-	Entries []Entry `json:"entries" nullable:"false" doc:"Facts of the order and of its shipments, in fold order, oldest first."`
-	Next    string  `json:"next" doc:"The cursor of the next page; empty when there is none."`
+	Order   OrderView `json:"order" doc:"The order as it is now, or was."`
+	Entries []Entry   `json:"entries" nullable:"false" doc:"Facts of the order and of its shipments, in fold order, oldest first."`
+	Next    string    `json:"next" doc:"The cursor of the next page; empty when there is none."`
 }
 
 // ShipmentTimeline is a shipment with a page of its timeline.
 type ShipmentTimeline struct {
-	Shipment Shipment `json:"shipment" doc:"The shipment as it is now."`
-	Entries  []Entry  `json:"entries" nullable:"false" doc:"Facts of the shipment and of its numbers, in fold order, oldest first."`
-	Next     string   `json:"next" doc:"The cursor of the next page; empty when there is none."`
+	Shipment ShipmentView `json:"shipment" doc:"The shipment as it is now, or was."`
+	Entries  []Entry      `json:"entries" nullable:"false" doc:"Facts of the shipment and of its numbers, in fold order, oldest first."`
+	Next     string       `json:"next" doc:"The cursor of the next page; empty when there is none."`
 }
 
 type (
@@ -152,27 +155,35 @@ type (
 )
 
 func (a *api) order(ctx context.Context, in *idInput) (*orderOutput, error) {
-	row, err := a.store.Order(ctx, tenantOf(ctx), events.OrderID(in.ID))
+	view, refused := in.view()
+	if refused != nil {
+		return nil, refused
+	}
+	row, err := a.readOrder(ctx, events.OrderID(in.ID), view)
 	if err != nil {
 		return nil, a.problem(ctx, "read order", err)
 	}
-	return &orderOutput{row}, nil
+	return &orderOutput{OrderView{row, view}}, nil
 }
 
 func (a *api) shipment(ctx context.Context, in *idInput) (*shipmentOutput, error) {
-	row, err := a.store.Shipment(ctx, tenantOf(ctx), events.ShipmentID(in.ID))
+	view, refused := in.view()
+	if refused != nil {
+		return nil, refused
+	}
+	row, err := a.readShipment(ctx, events.ShipmentID(in.ID), view)
 	if err != nil {
 		return nil, a.problem(ctx, "read shipment", err)
 	}
-	return &shipmentOutput{row}, nil
+	return &shipmentOutput{ShipmentView{row, view}}, nil
 }
 
 func (a *api) orderTimeline(ctx context.Context, in *pageInput) (*orderTimelineOutput, error) {
-	out, err := a.order(ctx, &idInput{in.ID})
+	out, err := a.order(ctx, &idInput{in.ID, in.PastInput})
 	if err != nil {
 		return nil, err
 	}
-	page, err := a.page(ctx, events.OrderStream, in)
+	page, err := a.page(ctx, events.OrderStream, in, out.Body.View)
 	if err != nil {
 		return nil, err
 	}
@@ -180,11 +191,11 @@ func (a *api) orderTimeline(ctx context.Context, in *pageInput) (*orderTimelineO
 }
 
 func (a *api) shipmentTimeline(ctx context.Context, in *pageInput) (*shipmentTimelineOutput, error) {
-	out, err := a.shipment(ctx, &idInput{in.ID})
+	out, err := a.shipment(ctx, &idInput{in.ID, in.PastInput})
 	if err != nil {
 		return nil, err
 	}
-	page, err := a.page(ctx, events.ShipmentStream, in)
+	page, err := a.page(ctx, events.ShipmentStream, in, out.Body.View)
 	if err != nil {
 		return nil, err
 	}
@@ -192,17 +203,17 @@ func (a *api) shipmentTimeline(ctx context.Context, in *pageInput) (*shipmentTim
 }
 
 // page reads a page whose Next is a cursor.
-func (a *api) page(ctx context.Context, kind events.StreamKind, in *pageInput) (Page, error) {
-	tenant, of := tenantOf(ctx), events.Stream{Kind: kind, ID: in.ID}
-	after, refused := a.cursors.open(tenant, of, in.Cursor)
+func (a *api) page(ctx context.Context, kind events.StreamKind, in *pageInput, view View) (Page, error) {
+	t := timeline{tenantOf(ctx), events.Stream{Kind: kind, ID: in.ID}, view.name()}
+	after, refused := a.cursors.open(t, in.Cursor)
 	if refused != nil {
 		return Page{}, refused
 	}
-	page, err := a.store.Timeline(ctx, tenant, of, after, in.Limit)
+	page, err := a.readTimeline(ctx, t.of, after, in.Limit, view)
 	if err != nil {
 		return Page{}, a.problem(ctx, "read timeline", err)
 	}
-	page.Next = a.cursors.seal(tenant, of, page.Next)
+	page.Next = a.cursors.seal(t, page.Next)
 	return page, nil
 }
 
@@ -210,6 +221,9 @@ func (a *api) page(ctx context.Context, kind events.StreamKind, in *pageInput) (
 func (a *api) problem(ctx context.Context, doing string, err error) *Problem {
 	if errors.Is(err, ErrNotFound) {
 		return notFound()
+	}
+	if errors.Is(err, ErrTooLong) {
+		return refuse(http.StatusUnprocessableEntity, CodeTooLong, "The view of the past would take too many events.")
 	}
 	if !errors.Is(ctx.Err(), context.Canceled) { // else the client hung up
 		a.log.ErrorContext(ctx, "request failed", "request_id", requestID(ctx), "doing", doing, "error", err)

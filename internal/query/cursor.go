@@ -12,23 +12,30 @@ import (
 // sealer turns places of timelines into cursors and back.
 type sealer struct{ key []byte }
 
+// timeline is what a cursor is good for.
+type timeline struct {
+	tenant events.TenantID
+	of     events.Stream
+	asOf   string // the view of the past; empty for now
+}
+
 // seal returns a cursor that only the same tenant can use, on the same timeline.
-func (s sealer) seal(tenant events.TenantID, of events.Stream, place string) string {
+func (s sealer) seal(t timeline, place string) string {
 	if place == "" {
 		return ""
 	}
-	return base64.RawURLEncoding.EncodeToString(append(s.sign(tenant, of, place), place...))
+	return base64.RawURLEncoding.EncodeToString(append(s.sign(t, place), place...))
 }
 
 // open returns the place that a cursor names.
-func (s sealer) open(tenant events.TenantID, of events.Stream, cursor string) (string, *Problem) {
+func (s sealer) open(t timeline, cursor string) (string, *Problem) {
 	if cursor == "" {
 		return "", nil
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
 	if err == nil && len(raw) > sha256.Size {
 		place := string(raw[sha256.Size:])
-		if hmac.Equal(raw[:sha256.Size], s.sign(tenant, of, place)) {
+		if hmac.Equal(raw[:sha256.Size], s.sign(t, place)) {
 			return place, nil
 		}
 	}
@@ -38,9 +45,13 @@ func (s sealer) open(tenant events.TenantID, of events.Stream, cursor string) (s
 }
 
 // sign separates its parts by a byte that no id has.
-func (s sealer) sign(tenant events.TenantID, of events.Stream, place string) []byte {
+func (s sealer) sign(t timeline, place string) []byte {
 	mac := hmac.New(sha256.New, s.key)
-	for _, part := range []string{"waybill timeline cursor v1", string(tenant), string(of.Kind), of.ID, place} {
+	parts := []string{"waybill timeline cursor v1", string(t.tenant), string(t.of.Kind), t.of.ID, place}
+	if t.asOf != "" {
+		parts = append(parts, t.asOf)
+	}
+	for _, part := range parts {
 		mac.Write([]byte(part))
 		mac.Write([]byte{0})
 	}

@@ -22,6 +22,9 @@ import (
 
 var at = time.Date(2026, 3, 1, 10, 0, 0, 0, time.FixedZone("", 3600))
 
+// day0 is when all that memory holds has happened.
+var day0 = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+
 // memory is a read model in memory.
 type memory struct {
 	orders    map[string]query.Order
@@ -84,6 +87,43 @@ func (m *memory) Timeline(ctx context.Context, tenant events.TenantID, of events
 		page.Next = "@" + strconv.Itoa(to) // a length that leaves bits of base64 unused
 	}
 	return page, nil
+}
+
+// then is what the model was at every moment of the past: everything at once on
+// the first of March, by when it was known a day later.
+func (m *memory) then(ctx context.Context, what string, at tracking.AsOf) error {
+	if err := m.called(ctx, fmt.Sprint(what, " as of ", at.At.Format(time.RFC3339Nano), " ", at.Basis)); err != nil {
+		return err
+	}
+	began := day0
+	if at.Basis == tracking.ByKnowledge {
+		began = began.AddDate(0, 0, 1)
+	}
+	if at.At.Before(began) {
+		return query.ErrNotFound
+	}
+	return nil
+}
+
+func (m *memory) OrderAsOf(ctx context.Context, tenant events.TenantID, id events.OrderID, at tracking.AsOf) (query.Order, error) {
+	if err := m.then(ctx, "order", at); err != nil {
+		return query.Order{}, err
+	}
+	return m.Order(ctx, tenant, id)
+}
+
+func (m *memory) ShipmentAsOf(ctx context.Context, tenant events.TenantID, id events.ShipmentID, at tracking.AsOf) (query.Shipment, error) {
+	if err := m.then(ctx, "shipment", at); err != nil {
+		return query.Shipment{}, err
+	}
+	return m.Shipment(ctx, tenant, id)
+}
+
+func (m *memory) TimelineAsOf(ctx context.Context, tenant events.TenantID, of events.Stream, after string, limit int, at tracking.AsOf) (query.Page, error) {
+	if err := m.then(ctx, "timeline", at); err != nil {
+		return query.Page{}, err
+	}
+	return m.Timeline(ctx, tenant, of, after, limit)
 }
 
 func entry(stream events.StreamKind, streamID, id string) query.Entry {

@@ -18,6 +18,7 @@ const (
 	CodeForbidden    Code = "forbidden"          // the token does not let its bearer read
 	CodeNotFound     Code = "not_found"          // no such thing in the tenant, or no such path
 	CodeMethod       Code = "method_not_allowed" // the path exists for other methods
+	CodeTooLong      Code = "history_too_long"   // a view of the past would take too many events
 	CodeRateLimited  Code = "rate_limited"       // the user asks too often
 	CodeUnavailable  Code = "unavailable"        // the read model cannot answer now
 	CodeInternal     Code = "internal"           // our fault
@@ -27,7 +28,7 @@ const (
 type Problem struct {
 	Title     string `json:"title" doc:"The status in words."`
 	Status    int    `json:"status" doc:"The HTTP status."`
-	Code      Code   `json:"code" enum:"bad_parameter,bad_cursor,invalid_token,forbidden,not_found,method_not_allowed,rate_limited,unavailable,internal" doc:"The stable name of the refusal."`
+	Code      Code   `json:"code" enum:"bad_parameter,bad_cursor,invalid_token,forbidden,not_found,method_not_allowed,history_too_long,rate_limited,unavailable,internal" doc:"The stable name of the refusal."`
 	Detail    string `json:"detail" doc:"One sentence for people."`
 	Parameter string `json:"parameter,omitzero" doc:"The query parameter that is wrong."`
 }

@@ -54,6 +54,11 @@ func (r *Reader) Timeline(ctx context.Context, tenant events.TenantID, of events
 	if err != nil {
 		return query.Page{}, fmt.Errorf("read the timeline of %s %s: %w", of.Kind, of.ID, err)
 	}
+	return pageOf(all, after, limit)
+}
+
+// pageOf sorts entries and takes those after a place, up to limit.
+func pageOf(all []placed, after string, limit int) (p query.Page, err error) {
 	slices.SortFunc(all, func(a, b placed) int { return a.at.compare(b.at) })
 	if after != "" {
 		from, err := decodePlace(after)
@@ -62,10 +67,6 @@ func (r *Reader) Timeline(ctx context.Context, tenant events.TenantID, of events
 		}
 		all = slices.DeleteFunc(all, func(e placed) bool { return e.at.compare(from) <= 0 })
 	}
-	return pageOf(all, limit)
-}
-
-func pageOf(all []placed, limit int) (p query.Page, err error) {
 	if len(all) > limit {
 		all = all[:limit]
 		p.Next, err = all[limit-1].at.encode()

@@ -1,0 +1,149 @@
+package query_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/go-json-experiment/json"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/waybill-io/waybill/internal/query"
+)
+
+// rows are the four things to ask for.
+var rows = []string{"/v1/orders/o-1", "/v1/orders/o-1/timeline", "/v1/shipments/s-1", "/v1/shipments/s-1/timeline"}
+
+func TestAViewOfThePastSaysWhatItIs(t *testing.T) {
+	for _, tt := range []struct{ query, stored, says string }{
+		{"as_of=2026-03-02T00:00:00Z", "2026-03-02T00:00:00Z occurred", `"as_of":"2026-03-02T00:00:00Z","basis":"occurred"`},
+		{"as_of=2026-03-02T00:00:00Z&basis=occurred", "2026-03-02T00:00:00Z occurred", `"as_of":"2026-03-02T00:00:00Z","basis":"occurred"`},
+		{"basis=known&as_of=2026-03-02T01:30:00%2B01:00", "2026-03-02T00:30:00Z known", `"as_of":"2026-03-02T00:30:00Z","basis":"known"`},
+		{"as_of=2026-03-02T00:00:00.0000019Z", "2026-03-02T00:00:00.000001Z occurred", `"as_of":"2026-03-02T00:00:00.000001Z","basis":"occurred"`},
+	} {
+		for _, path := range rows {
+			store := sample()
+			c := open(t, store, query.Config{})
+			now := c.get("ann", path).Body.String()
+			store.calls = nil
+			w := c.get("ann", path+"?"+tt.query)
+			row, body := now, w.Body.String()
+			for _, field := range []string{`{"order":`, `{"shipment":`} { // a timeline has the row first
+				row, body = strings.TrimPrefix(row, field), strings.TrimPrefix(body, field)
+			}
+			row, rest, _ := strings.Cut(row, "}")
+			if want := row + "," + tt.says + "}" + rest; w.Code != http.StatusOK || body != want {
+				t.Errorf("%s?%s = %d\n%s\nwant the row of now with %s", path, tt.query, w.Code, w.Body, tt.says)
+			}
+			for _, call := range store.calls {
+				if strings.Contains(call, " as of ") && !strings.HasSuffix(call, " as of "+tt.stored) {
+					t.Errorf("%s?%s asked for the %s, want as of %s", path, tt.query, call, tt.stored)
+				}
+			}
+			if len(store.calls) == 0 || !strings.Contains(store.calls[0], " as of ") {
+				t.Errorf("%s?%s asked for %v", path, tt.query, store.calls)
+			}
+		}
+	}
+}
+
+func TestWhatWasNotThereThenIsNotFound(t *testing.T) {
+	c := open(t, sample(), query.Config{})
+	for _, path := range rows {
+		for q, want := range map[string]int{
+			"as_of=2026-02-28T23:59:59Z":             http.StatusNotFound,
+			"as_of=2026-03-01T12:00:00Z":             http.StatusOK,
+			"as_of=2026-03-01T12:00:00Z&basis=known": http.StatusNotFound,
+			"as_of=2026-03-02T12:00:00Z&basis=known": http.StatusOK,
+		} {
+			if got := c.get("ann", path+"?"+q).Code; got != want {
+				t.Errorf("%s?%s = %d, want %d", path, q, got, want)
+			}
+		}
+	}
+}
+
+func TestABadViewOfThePastIsRefusedByName(t *testing.T) {
+	store := sample()
+	c := open(t, store, query.Config{})
+	const good = "as_of=2026-03-02T00:00:00Z"
+	for _, tt := range []struct{ query, parameter string }{
+		{"as_of=", "as_of"}, {"as_of=yesterday", "as_of"}, {"as_of=2026-03-02", "as_of"}, {"as_of=2026-03-02T00:00:00", "as_of"},
+		{"as_of=2026-03-02T00:00:00+01:00", "as_of"}, {"as_of=2026-02-30T00:00:00Z", "as_of"}, {"as_of=1772409600", "as_of"},
+		{"as_of=2026-03-02T00:00:00Z%00", "as_of"}, {"as_of=+12026-03-02T00:00:00Z", "as_of"}, {good + "&" + good, "as_of"},
+		{good + "&basis=", "basis"}, {good + "&basis=Known", "basis"}, {good + "&basis=recorded", "basis"}, {good + "&basis=known&basis=known", "basis"},
+		{"basis=known", "basis"}, {"basis=occurred", "basis"},
+	} {
+		for _, path := range rows {
+			store.calls = nil
+			w := c.get("ann", path+"?"+tt.query)
+			var p query.Problem
+			if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
+				t.Fatalf("%s?%s = %s: %v", path, tt.query, w.Body, err)
+			}
+			if got, want := fmt.Sprint(p.Status, p.Code, p.Parameter), fmt.Sprint(400, query.CodeBadParameter, tt.parameter); got != want {
+				t.Errorf("%s?%s = %s, want %s", path, tt.query, got, want)
+			}
+			if len(store.calls) > 0 {
+				t.Errorf("%s?%s reached the store", path, tt.query)
+			}
+		}
+	}
+}
+
+func TestAHistoryThatIsTooLongIsAProblem(t *testing.T) {
+	store := sample()
+	store.fail = fmt.Errorf("read order o-1: %w", query.ErrTooLong)
+	c := open(t, store, query.Config{})
+	for _, path := range rows {
+		if got, want := c.code(c.get("ann", path+"?as_of=2026-03-02T00:00:00Z")), "422 history_too_long"; got != want {
+			t.Errorf("%s = %s, want %s", path, got, want)
+		}
+	}
+	if c.log.Len() > 0 {
+		t.Errorf("it is logged as our fault: %s", c.log)
+	}
+}
+
+// A cursor goes on in the view that it came from, whatever way that was written.
+func TestACursorIsGoodForItsViewOnly(t *testing.T) {
+	c := open(t, sample(), query.Config{})
+	const path = "/v1/shipments/s-1/timeline"
+	next := func(q string) string {
+		t.Helper()
+		var page query.ShipmentTimeline
+		w := c.get("ann", path+"?limit=1&"+q)
+		if err := json.Unmarshal(w.Body.Bytes(), &page, json.WithUnmarshalers(anyData())); err != nil || page.Next == "" {
+			t.Fatalf("the first page is %s (%v)", w.Body, err)
+		}
+		return page.Next
+	}
+	const then = "as_of=2026-03-03T00:00:00Z"
+	views := []string{"", then, then + "&basis=known", "as_of=2026-03-03T00:00:01Z"}
+	for i, from := range views {
+		cursor := url.QueryEscape(next(from))
+		for j, to := range views {
+			w := c.get("ann", path+"?cursor="+cursor+"&"+to)
+			if i == j && w.Code != http.StatusOK || i != j && c.code(w) != "400 bad_cursor" {
+				t.Errorf("a cursor of %q used with %q = %d", from, to, w.Code)
+			}
+		}
+	}
+	if w := c.get("ann", path+"?cursor="+next(then)+"&basis=occurred&as_of=2026-03-03T01:00:00%2B01:00"); w.Code != http.StatusOK {
+		t.Errorf("the same view in other words = %d %s", w.Code, w.Body)
+	}
+}
+
+func TestAViewOfThePastOfAnotherTenantDoesNotExist(t *testing.T) {
+	c := open(t, sample(), query.Config{})
+	const q = "?as_of=2026-03-03T00:00:00Z&basis=known"
+	theirs, absent := c.get("ann", "/v1/shipments/s-9"+q), c.get("ann", "/v1/shipments/s-0"+q)
+	if theirs.Code != http.StatusNotFound {
+		t.Errorf("theirs = %d", theirs.Code)
+	}
+	if diff := cmp.Diff(absent.Body.String(), theirs.Body.String()); diff != "" {
+		t.Errorf("theirs is answered otherwise than what is absent:\n%s", diff)
+	}
+}
