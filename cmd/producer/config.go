@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -18,9 +17,10 @@ type config struct {
 	cli.Logging
 	Brokers  cli.Brokers    `help:"Kafka's seed brokers, host:port, comma-separated." default:"127.0.0.1:8083"`
 	Tenant   tenant         `help:"Whose events they are. A mapping's own tenant comes next, and demo after it; NDJSON names its own."`
-	Publish  publishConfig  `cmd:"" help:"Publish files: NDJSON of CloudEvents, or CSV through a mapping. - is the standard input."`
+	Publish  publishConfig  `cmd:"" help:"Publish files: NDJSON of CloudEvents, CSV through a mapping, or carriers' messages. - is the standard input."`
 	Simulate simulateConfig `cmd:"" help:"Publish made-up orders, as if they happened now."`
 	Types    struct{}       `cmd:"" help:"List the types of events."`
+	Carriers carriersConfig `cmd:"" help:"List the profiles of carriers that are built in, or print one."`
 }
 
 // tenant is checked where it is read.
@@ -39,7 +39,8 @@ func (t *tenant) UnmarshalText(text []byte) error {
 type publishConfig struct {
 	Files   []string      `arg:"" name:"file" help:"Files to publish; .gz is uncompressed."`
 	Mapping string        `help:"YAML file that says which events the rows of a CSV file are." placeholder:"FILE"`
-	Format  string        `help:"What the files are. auto goes by the name: .ndjson, .jsonl, .csv, before .gz." enum:"auto,ndjson,csv" default:"auto"`
+	Format  string        `help:"What the files are: ndjson, csv, x12-214, easypost or aftership. auto goes by --carrier, else by the name: .ndjson, .jsonl, .csv, .tsv, .edi, .x12, before .gz." enum:"auto,ndjson,csv,x12-214,easypost,aftership" default:"auto"`
+	Carrier string        `help:"Profile of the carrier whose messages the files hold: one that is built in (see producer carriers), or a YAML file." placeholder:"NAME"`
 	SkipBad bool          `help:"Publish the good lines of a file that has bad ones."`
 	Rejects string        `help:"Where --skip-bad puts the bad lines." placeholder:"FILE"`
 	Rate    *float64      `help:"Events per second at most. Without it there is no limit."`
@@ -62,43 +63,6 @@ func (c *publishConfig) Validate() error {
 		between("--batch", c.Batch, 1, 10_000),
 		cli.AtLeast("--timeout", c.Timeout, time.Millisecond),
 	)
-}
-
-// format tells whether the files are tables.
-func (c *publishConfig) format() (csv bool, err error) {
-	seen := map[bool]string{}
-	for _, file := range c.Files {
-		csv, err := c.formatOf(file)
-		if err != nil {
-			return false, err
-		}
-		seen[csv] = file
-	}
-	if len(seen) > 1 {
-		return false, fmt.Errorf("%s and %s are of two formats; publish them one after the other", seen[false], seen[true])
-	}
-	_, csv = seen[true]
-	if csv && c.Mapping == "" {
-		return csv, errors.New("--mapping: a CSV file needs one")
-	}
-	if !csv && c.Mapping != "" && len(seen) > 0 {
-		return csv, errors.New("--mapping: NDJSON needs none")
-	}
-	return csv, nil
-}
-
-func (c *publishConfig) formatOf(file string) (csv bool, err error) {
-	ext := strings.ToLower(filepath.Ext(strings.TrimSuffix(file, ".gz")))
-	switch {
-	case c.Format != "auto":
-		return c.Format == "csv", nil
-	case ext == ".csv" || ext == ".tsv" || file == "-" && c.Mapping != "":
-		return true, nil
-	case ext == ".ndjson" || ext == ".jsonl" || file == "-":
-		return false, nil
-	default:
-		return false, fmt.Errorf("--format: the name of %q does not tell; say ndjson or csv", file)
-	}
 }
 
 type simulateConfig struct {

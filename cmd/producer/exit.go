@@ -6,6 +6,7 @@ import (
 	"io/fs"
 
 	"github.com/waybill-io/waybill/cmd/internal/cli"
+	"github.com/waybill-io/waybill/internal/carriers"
 	"github.com/waybill-io/waybill/internal/ingest"
 )
 
@@ -51,10 +52,11 @@ func codeOf(err error) int {
 	is := func(target error) bool { return errors.Is(err, target) }
 	_, mapping := errors.AsType[*ingest.MappingError](err)
 	_, data := errors.AsType[*ingest.DataError](err)
+	_, profile := errors.AsType[*carriers.ProfileError](err)
 	_, file := errors.AsType[*ingest.FileError](err)
 	path, disk := errors.AsType[*fs.PathError](err)
 	switch {
-	case mapping || data:
+	case mapping || profile || data:
 		return codeData
 	case is(fs.ErrPermission):
 		return codeNoAccess

@@ -18,7 +18,7 @@ const defaultTenant = "demo"
 // publish checks the files and publishes their events.
 func publish(ctx context.Context, cfg *config, _ *slog.Logger, pub ingest.Publisher, stderr io.Writer) (result ingest.Result, err error) {
 	c := &cfg.Publish
-	format, err := formatOf(c, events.TenantID(cfg.Tenant))
+	format, err := c.open(events.TenantID(cfg.Tenant))
 	if err != nil {
 		return result, err
 	}
@@ -55,25 +55,11 @@ func publish(ctx context.Context, cfg *config, _ *slog.Logger, pub ingest.Publis
 	return result, err
 }
 
-func formatOf(c *publishConfig, tenant events.TenantID) (ingest.Format, error) {
-	if csv, err := c.format(); err != nil || !csv {
-		return ingest.NDJSON{}, err
-	}
-	m, err := ingest.LoadMapping(c.Mapping)
-	if err != nil {
-		return nil, err
-	}
-	if tenant == "" && m.Tenant() == "" {
-		tenant = defaultTenant
-	}
-	return ingest.CSV{Mapping: m.WithTenant(tenant)}, nil
-}
-
 // createRejects makes the file for bad lines, which must not be one that is
 // read.
 func createRejects(c *publishConfig) (*os.File, error) {
 	if info, err := os.Stat(c.Rejects); err == nil {
-		for _, name := range append([]string{c.Mapping}, c.Files...) {
+		for _, name := range append([]string{c.Mapping, c.Carrier}, c.Files...) {
 			if other, err := os.Stat(name); err == nil && os.SameFile(info, other) {
 				return nil, usage(fmt.Errorf("--rejects: %s is read", c.Rejects))
 			}

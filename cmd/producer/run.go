@@ -20,8 +20,11 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	if err != nil || cfg == nil {
 		return err
 	}
-	if command == "types" {
+	switch command {
+	case "types":
 		return listTypes(ctx, stdout)
+	case "carriers":
+		return listCarriers(ctx, &cfg.Carriers, stdout)
 	}
 	log, err := ops.NewLogger(stderr, ops.LogConfig{Format: cfg.LogFormat, Level: cfg.LogLevel})
 	if err != nil {
