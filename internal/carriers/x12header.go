@@ -55,7 +55,7 @@ func (l *x12Lexer) headerElement(isa x12Segment, n, width int) (string, error) {
 		case newline(b): // of a file that was folded
 			continue
 		case len(text) == width:
-			return "", brokenX12(isa.line, isa.place(n), "is longer than %d characters", width)
+			return "", brokenX12(isa.line, isa.place(n), "want at most %d characters", width)
 		}
 		text = append(text, b)
 	}
