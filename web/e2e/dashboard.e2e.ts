@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { executable, launch } from "./browser.ts";
 import { fill } from "./data.ts";
 import { FakeServer, type WireRow } from "./server.ts";
+import { story, tellStory } from "./story.ts";
 
 const missing = executable === "";
 if (missing) {
@@ -296,10 +297,10 @@ describe.skipIf(missing)("the dashboard", () => {
     const text = (n: number) => page.locator(`[data-event-id="evt-${n}"]`).textContent();
     expect(await text(4)).toMatch(/04:12\+01:00.*late/);
     expect(await text(5)).toContain("duplicate");
-    expect(await text(6)).toContain("EST");
+    expect(await text(6)).toContain("estimate");
     expect(await text(7)).toMatch(/09:15−05:00.*retracted/);
     expect(await text(10)).toContain("UTC assumed");
-    expect(await text(12)).toContain("X12-214 AP / AG / 0405");
+    expect(await text(12)).toContain("X12-214 AP/AG · 0405");
     expect(await text(13)).toMatch(/zone unknown.*regression/);
     server.timelines.get(id)?.push({ ...(server.timelines.get(id)?.[1] as object), id: "evt-99", type: "shipment.delivered.v1", occurred_at: "2026-03-04T10:00:00Z" });
     scan(id);
@@ -309,6 +310,9 @@ describe.skipIf(missing)("the dashboard", () => {
   test("opens what an address names, and says when there is no such shipment", async () => {
     await openLive("/?sel=shp_none");
     await page.waitForSelector("text=No such shipment.");
+    await page.click("text=Look for an order of this id");
+    await page.waitForSelector("text=No such order.");
+    expect(new URL(page.url()).search).toBe("?tab=orders&q=shp_none&sel=shp_none");
   });
 
   test("shows open orders, and from one of them its shipments", async () => {
@@ -320,6 +324,87 @@ describe.skipIf(missing)("the dashboard", () => {
     await page.locator('[data-testid="panel"] .link').first().click();
     await page.waitForSelector('[data-testid="timeline"]');
     expect(new URL(page.url()).searchParams.get("sel")).toBe(ids[0]);
+  });
+
+  test("looks an order up that is not open any more, with Enter, and shows its timeline as of when it was read", async () => {
+    tellStory(server);
+    await openLive("/?tab=orders");
+    await page.waitForSelector('[data-tile="all"][data-count="150"]');
+    await page.fill("#search", story.order);
+    expect(await listed()).toEqual([]);
+    expect(await page.textContent('[data-testid="lookup"]')).toContain(`Look up order ${story.order}`);
+    await page.keyboard.press("Enter");
+    await page.waitForSelector('[data-testid="timeline"]');
+    expect(new URL(page.url()).search).toBe(`?tab=orders&q=${story.order}&sel=${story.order}`);
+    expect(await page.textContent('[data-testid="asof"]')).toMatch(/^Not among the open orders: as it was at \d\d:\d\d:\d\d\./);
+    expect(await page.textContent('[data-testid="now"]')).toMatch(/Delivered.*hold: address check.*cancelled after shipping/);
+    expect(await page.textContent('[data-testid="panel"]')).toContain("Units had been handed over when the cancellation came.");
+    server.orderTimelines.get(story.order)?.pop();
+    await page.click("text=Read again");
+    await page.waitForSelector('[data-event-id="o5"]', { state: "detached" });
+    await page.reload();
+    await page.waitForSelector('[data-testid="asof"]');
+  });
+
+  test("shows in an order's timeline what was late, corrected, copied or without a zone, and of which parcel it is", async () => {
+    tellStory(server);
+    await openLive(`/?tab=orders&sel=${story.order}`);
+    await page.waitForSelector('[data-testid="timeline"]');
+    const entry = (id: string) => page.locator(`[data-event-id="${id}"]`);
+    const text = async (id: string) => (await entry(id).innerText()).replace(/\s+/g, " ");
+    expect(await text("t1")).toMatch(/^10:30 zone unknown Picked up X12-214 AF\/NS · 0100 ITEM ACCEPTED zone unknown Nobody stated a zone/);
+    expect(await text("t2")).toMatch(/15:55 −08:00 Departed KAMLOOPS BC, CA X12-214 P1\/NS · 0155 late · 16 h after Newer facts were known/);
+    expect(await text("t3")).toMatch(/23:50 −07:00 Arrived Calgary, AB, CA X12-214 X4\/NS · 0170 zone from the place Not stated by the carrier/);
+    expect(await text("t4")).toMatch(/duplicate.*Moved nothing\. It says the same as t3 of urn:cpcc:edi/);
+    expect(await text("t5")).toMatch(/08:05 −07:00 Delivered Laserlevel, AB, CA.*retracted Moved nothing\. It was taken back: it was wrong; instead there is “Delivery attempted”/);
+    expect(await text("t6")).toMatch(/08:15 −07:00 Delivery attempted.*No access X12-214 AP\/AG · 0405 correction It comes in place of “Delivered” of Sun, 3 Nov 2019, 08:05/);
+    expect(await text("t7")).toMatch(/Retraction It takes back “Delivered”/);
+    expect(await text("s4")).toMatch(/^day only −05:00 Picked up/);
+    expect(await text("s7")).toMatch(/19:30 UTC assumed Departed YYC regression UTC assumed Moved nothing\. It does not follow/);
+    expect(await text("t6")).toMatch(new RegExp(`${story.calgary} parcel p1 urn:cpcc:edi by number CPCC ${story.number}`));
+    expect(await text("o3")).toMatch(/^11:40 −07:00 Paid 99\.90 CAD urn:acme:shop/);
+    const struck = (id: string) => entry(id).locator(".title").evaluate((el) => getComputedStyle(el).textDecorationLine);
+    expect([await struck("t5"), await struck("t4"), await struck("t6")]).toEqual(["line-through", "none", "none"]);
+    const days = await page.locator(".timeline .day").allInnerTexts();
+    expect(days).toEqual(["Mon, 4 Nov 2019", "Sun, 3 Nov 2019", "Sat, 2 Nov 2019", "Fri, 1 Nov 2019", "Wed, 30 Oct 2019"]);
+    await entry("t6").locator("text=Show").click();
+    expect(await page.evaluate(() => document.activeElement?.getAttribute("data-event-id"))).toBe("t5");
+    await entry("t6").locator(`text=${story.calgary}`).click();
+    await page.waitForSelector(`[data-panel-id="${story.calgary}"] [data-event-id="t6"]`);
+    expect(await page.textContent('[data-testid="now"]')).toMatch(/Delivered.*disputed/);
+    expect(await page.locator('[data-event-id="o1"]').count()).toBe(0);
+  });
+
+  test("keeps an open order's timeline at what its shipments do", async () => {
+    tellStory(server);
+    server.change("orders", story.order, { ...(server.tables["orders"]?.get(story.order) as WireRow), status: "shipped" });
+    server.change("shipments", story.laval, { ...shipment(story.laval), status: "in_transit" });
+    await openLive(`/?tab=orders&sel=${story.order}`);
+    await page.waitForSelector('[data-event-id="o5"]');
+    expect(await page.locator('[data-testid="asof"]').count()).toBe(0);
+    server.orderTimelines.get(story.order)?.push({ ...(server.orderTimelines.get(story.order)?.at(-1) as object), id: "o6" });
+    scan(story.laval);
+    await page.waitForSelector('[data-event-id="o6"]');
+  });
+
+  test("offers to look up what is not open, says plainly when there is none, and opens what is", async () => {
+    await openLive();
+    const id = ids[5] ?? "";
+    const number = String((shipment(id)["numbers"] as string[])[0] ?? "");
+    await page.fill("#search", number || id);
+    expect(await page.locator('[data-testid="lookup"]').count()).toBe(0);
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(`[data-panel-id="${id}"] [data-testid="timeline"]`);
+    await page.keyboard.press("Escape");
+    await page.fill("#search", "4343 6383 1602 6577");
+    expect(await page.textContent('[data-testid="lookup"]')).toContain("4343638316026577");
+    await page.focus("#search");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("text=No such shipment. A shipment is looked up by its id");
+    await page.fill("#search", id.slice(0, -1));
+    expect(await page.locator("[data-row-id]").count()).toBeGreaterThan(0);
+    await page.click('[data-testid="lookup"]');
+    await page.waitForSelector(`[data-panel-id="${id.slice(0, -1)}"] [data-testid="trouble"]`);
   });
 
   test("asks for a token where no server hands one out", async () => {
@@ -367,6 +452,19 @@ describe.skipIf(missing)("the dashboard", () => {
       await accessible();
       await page.keyboard.press("?");
       await page.waitForSelector("dialog[open]");
+      await accessible();
+    });
+
+    test("has none in an order's timeline with every mark, nor where something is looked up", async () => {
+      tellStory(server);
+      await openLive(`/?tab=orders&q=${story.order}&sel=${story.order}`, { colorScheme });
+      await page.waitForSelector('[data-testid="asof"]');
+      await accessible();
+      await page.setViewportSize({ width: 390, height: 844 });
+      await page.locator('[data-event-id="t5"]').scrollIntoViewIfNeeded();
+      await accessible();
+      await page.goto(`${url}/?sel=shp_none`);
+      await page.waitForSelector('[data-testid="trouble"]');
       await accessible();
     });
 

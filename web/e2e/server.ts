@@ -19,6 +19,8 @@ const types: Record<string, string> = {
   ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml",
 };
 
+type Kind = "shipment" | "order";
+
 export interface WireRow {
   id: string;
   v: number;
@@ -51,6 +53,7 @@ export class FakeServer {
   readonly log: { topic: string; id: string; seq: number }[] = [];
   readonly received: Record<string, unknown>[] = [];
   readonly timelines = new Map<string, unknown[]>();
+  readonly orderTimelines = new Map<string, unknown[]>();
   seq = 1000;
   hbMs = 20_000;
   dev = true;
@@ -161,8 +164,8 @@ export class FakeServer {
   #serve(req: IncomingMessage, res: ServerResponse): void {
     const path = new URL(req.url ?? "/", "http://x").pathname;
     if (path === "/dev/token") return this.#token(req, res);
-    const timeline = /^\/v1\/shipments\/([^/]+)\/timeline$/.exec(path)?.[1];
-    if (timeline) return this.#timeline(decodeURIComponent(timeline), req, res);
+    const timeline = /^\/v1\/(shipment|order)s\/([^/]+)\/timeline$/.exec(path);
+    if (timeline) return this.#timeline(timeline[1] as Kind, decodeURIComponent(timeline[2] ?? ""), req, res);
     const file = join(dist, normalize(path === "/" ? "/index.html" : path));
     if (!file.startsWith(dist) || !existsSync(file) || !statSync(file).isFile()) {
       res.writeHead(404).end();
@@ -179,11 +182,12 @@ export class FakeServer {
     json(res, 200, { token: `dev-${this.tokens}`, tenant: "demo", expires_at: new Date(Date.now() + 600_000).toISOString() });
   }
 
-  #timeline(id: string, req: IncomingMessage, res: ServerResponse): void {
-    if (!req.headers.authorization?.startsWith("Bearer ")) return json(res, 401, { code: "unauthenticated", title: "Token needed", status: 401 });
-    const shipment = this.tables["shipments"]?.get(id);
-    if (!shipment) return json(res, 404, { code: "not_found", title: "Shipment not found", detail: `no shipment ${id}`, status: 404 });
-    json(res, 200, { shipment, entries: this.timelines.get(id) ?? [], next: "" });
+  #timeline(kind: Kind, id: string, req: IncomingMessage, res: ServerResponse): void {
+    if (!req.headers.authorization?.startsWith("Bearer ")) return json(res, 401, { code: "invalid_token", title: "Unauthorized", detail: "The token is missing.", status: 401 });
+    const row = this.tables[`${kind}s`]?.get(id);
+    if (!row) return json(res, 404, { code: "not_found", title: "Not Found", detail: `There is no such ${kind}.`, status: 404 });
+    const entries = (kind === "order" ? this.orderTimelines : this.timelines).get(id) ?? [];
+    json(res, 200, { [kind]: row, entries, next: "" });
   }
 }
 

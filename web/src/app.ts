@@ -4,15 +4,17 @@ import { computed, signal } from "@preact/signals";
 import { Panel } from "./panel.ts";
 import { Connection } from "./store/connection.ts";
 import { isStale, linkState, shownState } from "./store/freshness.ts";
-import { behind, defaultQuery, orderFacets, shipmentFacets, type Query, type Tab, type Tile } from "./store/query.ts";
+import { behind, defaultQuery, isCalled, orderFacets, shipmentFacets, sought, type Query, type Tab, type Tile } from "./store/query.ts";
 import { openOrders, openShipments, parseOrder, parseShipment, type Order, type Row, type Shipment } from "./store/rows.ts";
 import { Subscription } from "./store/subscription.ts";
 import { Table } from "./store/table.ts";
+import { idPattern } from "./store/timeline.ts";
 import { Tokens } from "./store/tokens.ts";
 import { formatQuery, parseQuery } from "./store/url.ts";
 import { View } from "./store/view.ts";
 
 const client = "dash/0.1.0";
+const few = 20; // with more rows than these found, a search is not for one of them
 
 function socketUrl(): string {
   return `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/v1/live`;
@@ -51,7 +53,7 @@ export class App {
 
   #raf = 0;
   #ordersAsked = false;
-  #panelRow: Row | undefined;
+  #panelRows: readonly (Row | undefined)[] = [];
 
   start(): void {
     this.connection.add(this.shipmentSub);
@@ -73,6 +75,30 @@ export class App {
 
   get subscription(): Subscription<Row> {
     return (this.query.value.tab === "orders" ? this.orderSub : this.shipmentSub) as unknown as Subscription<Row>;
+  }
+
+  /** The open shipments that carry lines of an order. */
+  shipmentsOf(order: string): Shipment[] {
+    return [...this.shipments.visible.values()].filter((s) => s.orders.includes(order));
+  }
+
+  /** What could be looked up by its id, open or not: a search for one thing that no open row is called; else "". */
+  get lookup(): string {
+    const id = sought(this.query.value.search);
+    const { ids, facet, table } = this.view;
+    if (!idPattern.test(id) || table.visible.has(id) || ids.length > few) return "";
+    const rows = ids.map((i) => table.visible.get(i));
+    return rows.some((row) => row && isCalled(row, id, facet)) ? "" : id;
+  }
+
+  /** Enter in the search: the row that it names or the only one it leaves, else what can be looked up. */
+  seek(): void {
+    const named = sought(this.query.peek().search);
+    const { ids } = this.view;
+    if (named === "") return;
+    if (this.view.table.visible.has(named)) this.change({ selected: named });
+    else if (ids.length === 1) this.change({ selected: ids[0] ?? "" });
+    else if (ids.length === 0 && this.lookup !== "") this.change({ selected: this.lookup });
   }
 
   /** Changes the query. A step that Back should undo is pushed; typing and sorting replace. */
@@ -152,8 +178,8 @@ export class App {
       this.connection.add(this.orderSub);
     }
     this.view.ask(query, this.now.peek());
-    this.panel.show(query.tab === "shipments" ? query.selected : "");
-    this.#panelRow = this.shipments.visible.get(query.selected);
+    this.panel.show(query.tab, query.selected);
+    this.#panelRows = this.#rowsOfPanel();
     this.#show();
   }
 
@@ -182,12 +208,19 @@ export class App {
     this.frame.value++;
   }
 
-  #followPanel(): void {
+  // An order's timeline has the scans of its shipments too.
+  #rowsOfPanel(): readonly (Row | undefined)[] {
     const { tab, selected } = this.query.peek();
-    if (tab !== "shipments" || !selected) return;
-    const row = this.shipments.visible.get(selected);
-    if (row === this.#panelRow) return;
-    this.#panelRow = row;
+    if (selected === "") return [];
+    if (tab === "shipments") return [this.shipments.visible.get(selected)];
+    return [this.orders.visible.get(selected), ...this.shipmentsOf(selected)];
+  }
+
+  #followPanel(): void {
+    const rows = this.#rowsOfPanel();
+    const same = rows.length === this.#panelRows.length && rows.every((row, i) => row === this.#panelRows[i]);
+    if (same) return;
+    this.#panelRows = rows;
     this.panel.refresh();
   }
 }

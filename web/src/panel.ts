@@ -1,18 +1,23 @@
-// The open timeline: asked for when a row is chosen, again when its row changes.
+// The open timeline: asked for when a row is chosen or an id is looked up, again
+// when its row changes.
 
 import { signal } from "@preact/signals";
+import type { Tab } from "./store/query.ts";
 import { fetchTimeline, Problem, type Timeline } from "./store/timeline.ts";
 import type { Fetch, Tokens } from "./store/tokens.ts";
 
 export interface PanelState {
+  readonly kind: Tab;
   readonly id: string;
   readonly timeline: Timeline | null;
   readonly loading: boolean;
+  /** When the timeline was asked for, by this machine's clock. */
+  readonly readAt: number;
   readonly error: string;
   readonly missing: boolean;
 }
 
-const none: PanelState = { id: "", timeline: null, loading: false, error: "", missing: false };
+const none: PanelState = { kind: "shipments", id: "", timeline: null, loading: false, readAt: 0, error: "", missing: false };
 const againMs = 1000; // between two questions about one shipment, at least
 const hurryMs = 200; // someone runs through the rows: only where they stop is asked for
 
@@ -30,16 +35,16 @@ export class Panel {
     private readonly fetch: Fetch,
   ) {}
 
-  /** Shows the timeline of a shipment, or none for "". */
-  show(id: string): void {
-    if (id === this.state.value.id) return;
+  /** Shows the timeline of an order or a shipment, or none for "". */
+  show(kind: Tab, id: string): void {
+    if (id === this.state.value.id && (id === "" || kind === this.state.value.kind)) return;
     this.#abort?.abort();
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#asking = this.#overtaken = false;
     const hurried = Date.now() - this.#askedAt < hurryMs;
     this.#askedAt = Date.now();
-    this.state.value = { ...none, id, loading: id !== "" };
+    this.state.value = { ...none, kind, id, loading: id !== "" };
     if (id) this.#askIn(hurried ? hurryMs : 0);
   }
 
@@ -58,13 +63,12 @@ export class Panel {
   }
 
   async #ask(): Promise<void> {
-    const { id } = this.state.value;
     const abort = new AbortController();
     this.#abort = abort;
     this.#askedAt = Date.now();
     this.#asking = true;
     this.state.value = { ...this.state.value, loading: true };
-    const answer = await this.#answer(id, abort.signal);
+    const answer = await this.#answer(abort.signal);
     if (abort.signal.aborted) return;
     this.#asking = false;
     this.state.value = { ...this.state.value, loading: false, ...answer };
@@ -74,9 +78,11 @@ export class Panel {
     }
   }
 
-  async #answer(id: string, signal: AbortSignal): Promise<Partial<PanelState>> {
+  async #answer(signal: AbortSignal): Promise<Partial<PanelState>> {
+    const { kind, id } = this.state.value;
+    const readAt = Date.now();
     try {
-      return { timeline: await fetchTimeline(id, this.tokens, this.fetch, signal), error: "", missing: false };
+      return { timeline: await fetchTimeline(kind, id, this.tokens, this.fetch, signal), readAt, error: "", missing: false };
     } catch (err) {
       return { error: words(err), missing: err instanceof Problem && err.status === 404 };
     }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { duration, roughly, wall } from "../src/ui/format.ts";
 import { note, place, raw } from "../src/ui/facts.ts";
-import { anomalyMeaning, statusLabel, typeLabel } from "../src/ui/words.ts";
+import { anomaly, flagMeaning, statusLabel, typeLabel, zone } from "../src/ui/words.ts";
 
 describe("a scan's time", () => {
   test.each([
@@ -12,7 +12,7 @@ describe("a scan's time", () => {
     ["2026-03-01T10:00:00+00:00", "minute", { day: "Sun, 1 Mar 2026", time: "10:00", offset: "UTC" }],
     ["2026-03-01T10:00:00+01:00", "hour", { day: "Sun, 1 Mar 2026", time: "~10:00", offset: "+01:00" }],
     ["2026-03-01T10:00:03.004+01:00", "millisecond", { day: "Sun, 1 Mar 2026", time: "10:00:03", offset: "+01:00" }],
-    ["2026-03-01T00:00:00+09:00", "day", { day: "Sun, 1 Mar 2026", time: "all day", offset: "+09:00" }],
+    ["2026-03-01T00:00:00+09:00", "day", { day: "Sun, 1 Mar 2026", time: "", offset: "+09:00" }],
   ])("%s, to the %s, stands on the clock of its own place", (at, precision, want) => {
     expect(wall(at, precision)).toEqual(want);
   });
@@ -41,20 +41,62 @@ describe("what an event says", () => {
     [{ reason_code: "damaged_label", party: "carrier", severity: "high", action_required: true }, "Damaged label · Carrier · High · Action required"],
     [{ carrier: { scac: "DHL" }, tracking_number: "JD01" }, "DHL JD01"],
     [{ shipment_id: "a", unheard_of: { x: 1 } }, ""],
+    [{ amount: "99.90", currency: "CAD" }, "99.90 CAD"],
+    [{ currency: "CAD", lines: [{ line_id: "L1", qty: 2 }, { line_id: "L2", qty: 1 }], channel: "web" }, "L1 × 2, L2 × 1 · Web"],
+    [{ lines: ["L1", "L2", "L3", "L4"].map((line_id) => ({ line_id, qty: 3 })), node: "DC1" }, "12 units in 4 lines · at DC1"],
+    [{ contents: [{ order_id: "o-1", line_id: "L1", qty: 2 }], parcels: [{ parcel_id: "p1" }] }, "1 parcel · o-1 L1 × 2"],
+    [{ promised_window: { end: "2026-03-03T23:59:59Z", time_precision: "day" } }, "promised Tue, 3 Mar 2026"],
+    [{ from: ["o-1"], into: ["o-2", "o-3"], lines: [{ from_order: "o-1", from_line: "L1", to_order: "o-2", to_line: "L1" }] }, "o-1 → o-2, o-3"],
+    [{ original_shipment_id: "s1", new_shipment_id: "s2", reason_code: "lost" }, "s1 → s2 · Lost"],
+    [{ return_id: "R1", reason_code: "too_small", by: "customer" }, "return R1 · Too small · by customer"],
+    [{ reason: "all_settled" }, "All settled"],
+    [{ reason: "incorrect_data", retracted_id: "e1" }, ""],
+    [{ stops_before: 1 }, "1 stop before"],
+    [{ stops_before: 0 }, "no stops before"],
+    [{ pickup_deadline: "2026-03-09T18:00:00+01:00" }, "until Mon, 9 Mar 2026, 18:00 +01:00"],
+    [{ pickup_deadline: "soon", lines: 7, from: "x", confidence: "high" }, ""],
+    [{ exception_id: "X1", confidence: 0.8, pod_ref: "POD1" }, "case X1 · proof POD1 · 80 % sure"],
   ])("of %j is %j", (data, want) => {
     expect(note(data as Record<string, unknown>)).toBe(want);
   });
 
-  test("about its place and the carrier's code is told as far as it goes", () => {
-    expect(place({ location: { city: "Laserlevel", region: "AB", country: "CA" } })).toBe("Laserlevel, AB, CA");
-    expect([place({ facility: "LEJ" }), place({ location: { unlocode: "DEHAM" } }), place({})]).toEqual(["LEJ", "DEHAM", ""]);
-    expect(raw({ raw: { standard: "X12-214", status: "AP", reason: "AG", text: "x" } })).toBe("X12-214 AP / AG");
-    expect([raw({ raw: { text: "held" } }), raw({})]).toEqual(["held", ""]);
+  test("about an amendment are the lines' new totals", () => {
+    expect(note({ lines: [{ line_id: "L1", qty: 0 }] }, "order.amended.v1")).toBe("L1 now 0");
+  });
+
+  test.each<[object, string]>([
+    [{ location: { city: "Laserlevel", region: "AB", country: "CA" } }, "Laserlevel, AB, CA"],
+    [{ location: { name: "KAMLOOPS BC", city: "Kamloops", region: "BC", country: "CA" } }, "KAMLOOPS BC, CA"],
+    [{ location: { name: "Leipzig Hub", city: "Leipzig", country: "DE" } }, "Leipzig Hub, DE"],
+    [{ location: { name: "Calgary", city: "Calgary", region: "AB", country: null } }, "Calgary, AB"],
+    [{ location: { name: "Casa de Campo", country: "DE" } }, "Casa de Campo, DE"],
+    [{ location: { name: "Ardor", city: "Dor" } }, "Ardor, Dor"],
+    [{ location: { city: "Singapore", country: "SG", unlocode: "SGSIN" }, facility: "Singapore" }, "Singapore, SG"],
+    [{ facility: "LEJ" }, "LEJ"],
+    [{ place: "Kiosk 7", location: { city: "Wien", country: "AT" } }, "Kiosk 7, Wien, AT"],
+    [{ location: { unlocode: "DEHAM" } }, "DEHAM"],
+    [{ lat: 52.52, lon: 13.405, accuracy: 20.4 }, "52.5200, 13.4050 ± 20 m"],
+    [{}, ""],
+  ])("about its place, %j, is %j: no part twice", (data, want) => {
+    expect(place(data as Record<string, unknown>)).toBe(want);
+  });
+
+  test.each<[object | null, string, string]>([
+    [{ standard: "X12-214", status: "AP", reason: "AG", partner_code: "0405", text: null }, "X12-214 AP/AG · 0405", ""],
+    [{ standard: "X12-214", status: "AF" }, "X12-214 AF", ""],
+    [{ status: "in_transit", text: "Left  the\ndepot" }, "in_transit", "Left the depot"],
+    [{ partner_code: "0405" }, "0405", ""],
+    [{ text: "x".repeat(400) }, "", `${"x".repeat(160)}…`],
+    [null, "", ""],
+  ])("in the carrier's own codes, %j, is %j and %j", (said, code, text) => {
+    expect(raw({ raw: said })).toEqual({ code, text });
   });
 });
 
 test("codes that are new to the page read as themselves", () => {
-  expect([statusLabel("held_by_robots"), typeLabel("shipment.customs_held.v2"), typeLabel("shipment.eta_changed.v1"), anomalyMeaning("odd")]).toEqual([
-    "Held by robots", "Customs held", "ETA changed", "Anomaly: odd",
+  expect([statusLabel("held_by_robots"), typeLabel("shipment.held_by_robots.v2"), typeLabel("shipment.eta_changed.v1")]).toEqual([
+    "Held by robots", "Held by robots", "ETA changed",
   ]);
+  expect([anomaly("odd_one").label, flagMeaning("odd_one").label, zone("guessed").label]).toEqual(["odd one", "odd one", "zone: guessed"]);
+  expect(zone("guessed").doubt).toBe("strong");
 });

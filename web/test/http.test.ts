@@ -67,7 +67,7 @@ describe("a timeline", () => {
 
   test("is read with every mark", async () => {
     const { fetch, asked } = answers([200, { shipment: row, entries: marked("shp_9"), next: "" }]);
-    const { shipment, entries } = await fetchTimeline("shp_9", tokens, fetch, signal);
+    const { shipment, entries } = await fetchTimeline("shipments", "shp_9", tokens, fetch, signal);
     expect(asked[0]?.url).toBe("/v1/shipments/shp_9/timeline");
     expect(new Headers(asked[0]?.init?.headers).get("authorization")).toBe("Bearer old");
     expect(shipment?.id).toBe("shp_9");
@@ -80,25 +80,40 @@ describe("a timeline", () => {
   test("of several pages is put together", async () => {
     const [one, two] = [marked("a").slice(0, 1), marked("a").slice(1, 2)];
     const { fetch, asked } = answers([200, { shipment: row, entries: one, next: "c/1" }], [200, { shipment: row, entries: two, next: "" }]);
-    const { entries } = await fetchTimeline("a/b", tokens, fetch, signal);
+    const { entries, whole } = await fetchTimeline("shipments", "a/b", tokens, fetch, signal);
+    expect(whole).toBe(true);
     expect(entries.map((e) => e.id)).toEqual(["evt-1", "evt-2"]);
     expect(asked.map((a) => a.url)).toEqual(["/v1/shipments/a%2Fb/timeline", "/v1/shipments/a%2Fb/timeline?cursor=c%2F1"]);
   });
 
+  test("of an order comes with the order", async () => {
+    const order = { ...row, id: "o/1", status: "delivered", flags: ["over_shipped"], holds: ["fraud"] };
+    const { fetch, asked } = answers([200, { order, entries: marked("s").slice(0, 2), next: "" }]);
+    const timeline = await fetchTimeline("orders", "o/1", tokens, fetch, signal);
+    expect(asked[0]?.url).toBe("/v1/orders/o%2F1/timeline");
+    expect([timeline.shipment, timeline.order?.flags, timeline.order?.holds, timeline.entries.length]).toEqual([null, ["over_shipped"], ["fraud"], 2]);
+  });
+
+  test("that has no end is cut, and says so", async () => {
+    const { fetch, asked } = answers([200, { shipment: row, entries: marked("a").slice(0, 1), next: "on" }]);
+    const { entries, whole } = await fetchTimeline("shipments", "a", tokens, fetch, signal);
+    expect([asked.length, entries.length, whole]).toEqual([20, 20, false]);
+  });
+
   test("is asked for once more with a fresh token when the old one is refused", async () => {
     const { fetch, asked } = answers([401, { code: "token_expired" }], [200, { shipment: row, entries: [], next: "" }]);
-    await fetchTimeline("a", tokens, fetch, signal);
+    await fetchTimeline("shipments", "a", tokens, fetch, signal);
     expect(asked.map((a) => new Headers(a.init?.headers).get("authorization"))).toEqual(["Bearer old", "Bearer new"]);
   });
 
   test("that there is not comes as the server's problem", async () => {
     const { fetch } = answers([404, { code: "not_found", title: "Shipment not found", detail: "no shipment a", status: 404 }]);
-    await expect(fetchTimeline("a", tokens, fetch, signal)).rejects.toEqual(new Problem(404, "not_found", "no shipment a"));
+    await expect(fetchTimeline("shipments", "a", tokens, fetch, signal)).rejects.toEqual(new Problem(404, "not_found", "no shipment a"));
   });
 
   test.each<[string, object]>([["an id", { id: "" }], ["a type", { type: undefined }], ["a time", { occurred_at: "yesterday" }]])(
     "with an entry without %s is refused", async (_, wrong) => {
       const { fetch } = answers([200, { shipment: row, entries: [{ ...(marked("a")[0] as object), ...wrong }], next: "" }]);
-      await expect(fetchTimeline("a", tokens, fetch, signal)).rejects.toThrow("timeline entry");
+      await expect(fetchTimeline("shipments", "a", tokens, fetch, signal)).rejects.toThrow("timeline entry");
     });
 });

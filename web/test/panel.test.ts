@@ -18,7 +18,7 @@ beforeEach(() => {
   asked = [];
   panel = new Panel({ current: async () => "t", fresh: async () => "t" }, (url, init) =>
     new Promise((resolve, reject) => {
-      const id = /shipments\/(.*)\/timeline/.exec(url)?.[1] ?? "";
+      const id = /^\/v1\/(?:shipments\/|(?=orders))(.*)\/timeline$/.exec(url)?.[1] ?? "";
       asked.push({
         id, signal: init?.signal as AbortSignal,
         answer: (entries, status = 200) => {
@@ -38,8 +38,8 @@ function shown(): [string, number | undefined, boolean, string] {
   return [id, timeline?.entries.length, loading, error];
 }
 
-async function show(id: string): Promise<void> {
-  panel.show(id);
+async function show(id: string, kind: "shipments" | "orders" = "shipments"): Promise<void> {
+  panel.show(kind, id);
   await settle();
 }
 
@@ -75,6 +75,23 @@ describe("the panel", () => {
     await asked[0]?.answer(3);
     expect(shown()[1]).toBe(3);
     expect(asked).toHaveLength(2);
+  });
+
+  test("takes an order and a shipment of one id for two", async () => {
+    await show("a");
+    await asked[0]?.answer(3);
+    await show("a", "orders");
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(asked.map((q) => q.id)).toEqual(["a", "orders/a"]);
+    expect(shown()).toEqual(["a", undefined, true, ""]);
+  });
+
+  test("knows when it asked for what it shows", async () => {
+    await show("a");
+    const at = Date.now();
+    await vi.advanceTimersByTimeAsync(700);
+    await asked[0]?.answer(3);
+    expect(panel.state.value.readAt).toBe(at);
   });
 
   test("shows no answer for a row that was left", async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { behind, defaultQuery, orderFacets, select, shipmentFacets, type Query, type Tile } from "../src/store/query.ts";
+import { behind, defaultQuery, isCalled, orderFacets, select, shipmentFacets, sought, type Query, type Tile } from "../src/store/query.ts";
 import { openShipments, parseOrder, parseShipment, type Order, type Shipment } from "../src/store/rows.ts";
 import { Table } from "../src/store/table.ts";
 import { View } from "../src/store/view.ts";
@@ -230,5 +230,20 @@ describe("a pause", () => {
     t.pause();
     t.replace(new Map([shipment("a"), shipment("b", { v: 9 }), shipment("d")].map((s) => [s.id, s])));
     expect(t.behind).toBe(3);
+  });
+});
+
+describe("a search for one thing", () => {
+  test.each([
+    ["shp_9", "shp_9"], ["  shp_9 ", "shp_9"], ["4343 6383 1602 6577", "4343638316026577"], ["trk:CPCC:1", "trk:CPCC:1"],
+    ["", ""], ["shp_9, shp_8", ""], ["shipment9 shipment8", ""], [" , ", ""],
+  ])("in %j is for %j", (search, want) => {
+    expect(sought(search)).toBe(want);
+  });
+
+  test("is answered by the row that is called so, however it is written, not by one that has it in its name", () => {
+    const one = shipment("shp_10", { numbers: ["JD0146"], orders: ["o-1"] });
+    const called = ["shp_10", "SHP_10", "jd 01-46", "o-1", "shp_1", "JD01"].map((name) => isCalled(one, name, shipmentFacets));
+    expect(called).toEqual([true, true, true, true, false, false]);
   });
 });

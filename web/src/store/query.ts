@@ -169,6 +169,17 @@ function searcher<R extends Row>(search: string, facet: Facets<R>): (row: R) => 
   };
 }
 
+/** Whether a row has this very id or number, however it is written. */
+export function isCalled<R extends Row>(row: R, name: string, facet: Facets<R>): boolean {
+  return facet.words(row).some((word) => plain(word) === plain(name));
+}
+
+/** The one word that is searched for, or "" when it is several: spaces that someone typed into a number are left out. */
+export function sought(search: string): string {
+  const words = search.split(/[,;]+/).flatMap(split).map((w) => w.replace(/\s/g, "")).filter((w) => w !== "");
+  return words.length === 1 ? words[0] ?? "" : "";
+}
+
 // Rows never change, so what can be found in one is put together once. The
 // parts are kept apart by what no searched word can have.
 const texts = new WeakMap<Row, string>();

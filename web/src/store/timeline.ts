@@ -1,7 +1,8 @@
-// The timeline of one shipment, asked for over plain HTTP.
+// The timeline of one order or shipment, asked for over plain HTTP.
 
 import { ProtocolError, type WireRow } from "./protocol.ts";
-import { parseShipment, type Shipment } from "./rows.ts";
+import type { Tab } from "./query.ts";
+import { parseOrder, parseShipment, type Order, type Shipment } from "./rows.ts";
 import type { Fetch, Tokens } from "./tokens.ts";
 
 export interface Ref {
@@ -11,6 +12,7 @@ export interface Ref {
 
 export interface Entry {
   readonly key: string;
+  /** What kind of thing it was reported of: order, shipment or tracking. */
   readonly stream: string;
   readonly streamId: string;
   readonly source: string;
@@ -34,9 +36,13 @@ export interface Entry {
 }
 
 export interface Timeline {
+  /** The row as it was when the timeline was read; one of the two, by what was asked for. */
   readonly shipment: Shipment | null;
+  readonly order: Order | null;
   /** Oldest first, in the order in which the state was folded. */
   readonly entries: readonly Entry[];
+  /** False when there are more entries than are read at once: the newest are missing. */
+  readonly whole: boolean;
 }
 
 /** What the server answered instead, as its problem document says it. */
@@ -49,22 +55,29 @@ export class Problem extends Error {
 
 const maxPages = 20;
 
-/** Asks for the whole timeline of a shipment. Throws Problem, or what fetch throws. */
+/** What an id may look like; anything else the server refuses. */
+export const idPattern = /^[A-Za-z0-9._:-]{1,64}$/;
+
+/** Asks for the whole timeline of an order or a shipment. Throws Problem, or what fetch throws. */
 export async function fetchTimeline(
-  id: string, tokens: Pick<Tokens, "current" | "fresh">, fetch: Fetch, signal: AbortSignal,
+  kind: Tab, id: string, tokens: Pick<Tokens, "current" | "fresh">, fetch: Fetch, signal: AbortSignal,
 ): Promise<Timeline> {
   const entries: Entry[] = [];
-  let shipment: Shipment | null = null;
+  let first: Fields | null = null;
   let cursor = "";
   for (let page = 0; page < maxPages; page++) {
     const query = cursor ? `?cursor=${encodeURIComponent(cursor)}` : "";
-    const body = await ask(`/v1/shipments/${encodeURIComponent(id)}/timeline${query}`, tokens, fetch, signal);
-    shipment ??= isFields(body["shipment"]) ? parseShipment(body["shipment"] as WireRow) : null;
+    const body = await ask(`/v1/${kind}/${encodeURIComponent(id)}/timeline${query}`, tokens, fetch, signal);
+    first ??= body;
     entries.push(...list(body["entries"]).map(parseEntry));
     cursor = text(body, "next");
     if (cursor === "") break;
   }
-  return { shipment, entries };
+  return {
+    shipment: isFields(first?.["shipment"]) ? parseShipment(first["shipment"] as WireRow) : null,
+    order: isFields(first?.["order"]) ? parseOrder(first["order"] as WireRow) : null,
+    entries, whole: cursor === "",
+  };
 }
 
 type Fields = Readonly<Record<string, unknown>>;

@@ -59,3 +59,7 @@ export function Due({ at }: { at: number | null }) {
 export function Badge({ tone, title, children }: { tone: "bad" | "warn" | "note" | "plain"; title?: string; children: ComponentChildren }) {
   return <span class="badge" data-tone={tone} title={title}>{children}</span>;
 }
+
+export function Fact({ label, children }: { label: string; children: ComponentChildren }) {
+  return <div class="fact"><dt>{label}</dt><dd>{children}</dd></div>;
+}

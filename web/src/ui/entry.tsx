@@ -1,25 +1,27 @@
-// One event of a timeline: what, when and where on its own clock, from whom,
-// and everything that makes it less than plain.
+// One event of a timeline: what, when and where on its own clock, of which
+// parcel, from whom, and everything that makes it less than plain.
 
+import type { Told } from "../store/history.ts";
 import type { Entry } from "../store/timeline.ts";
 import { Badge } from "./cells.tsx";
+import { useApp } from "./context.ts";
 import { note, place, raw } from "./facts.ts";
-import { duration, exact, wall } from "./format.ts";
-import { anomalyLabel, anomalyMeaning, typeLabel } from "./words.ts";
+import { exact, wall } from "./format.ts";
+import { remarks, type Remark } from "./remarks.ts";
+import { typeLabel, zone } from "./words.ts";
 
-export function EntryItem({ entry, day }: { entry: Entry; day: string }) {
-  const at = wall(entry.occurredAt, entry.precision);
-  const out = entry.retractedBy !== null || entry.duplicateOf !== null || entry.anomalies.includes("clock_skew");
+export function EntryItem({ told, day, of }: { told: Told; day: string; of: "order" | "shipment" }) {
+  const { entry } = told;
+  const said = remarks(told);
   const where = place(entry.data);
-  const more = note(entry.data);
-  const code = raw(entry.data);
+  const more = note(entry.data, entry.type);
   return (
-    <li class="entry" data-class={entry.class} data-out={out || undefined} data-kind={kindOf(entry.type)} data-event-id={entry.id} data-type={entry.type}>
+    <li
+      class="entry" tabIndex={-1} data-class={entry.class} data-kind={kindOf(entry.type)} data-event-id={entry.id} data-type={entry.type}
+      data-key={entry.key} data-out={entry.retractedBy !== null || undefined} data-still={said.some((r) => r.still) || undefined}
+    >
       {day && <p class="day">{day}</p>}
-      <div class="when">
-        <time dateTime={entry.occurredAt} title={`In your zone: ${exact(Date.parse(entry.occurredAt))}`}>{at.time}</time>
-        <span class="offset">{zoneWords(entry, at.offset)}</span>
-      </div>
+      <When entry={entry} />
       <i class="knot" aria-hidden="true" />
       <div class="what">
         <p class="title">
@@ -27,29 +29,78 @@ export function EntryItem({ entry, day }: { entry: Entry; day: string }) {
           {where && <span class="place"> {where}</span>}
         </p>
         {more && <p class="note">{more}</p>}
-        <Marks entry={entry} />
-        <p class="origin">
-          {code && <code title="The carrier's own code">{code}</code>}
-          <span class="clip" title={`Source: ${entry.source}`}>{entry.source}</span>
-          {entry.parcel && <span class="parcel" title="Parcel">{entry.parcel}</span>}
-        </p>
+        <Said data={entry.data} />
+        <Remarks all={said} />
+        <Origin told={told} of={of} />
         <Details entry={entry} />
       </div>
     </li>
   );
 }
 
-function Marks({ entry }: { entry: Entry }) {
-  const late = Date.parse(entry.ingestedAt) - Date.parse(entry.occurredAt);
+function When({ entry }: { entry: Entry }) {
+  const at = wall(entry.occurredAt, entry.precision);
+  const { doubt, label } = zone(entry.tzSource);
+  const dated = entry.precision === "day";
   return (
-    <p class="badges">
-      {entry.class === "EST" && <Badge tone="note" title="Estimated: does not touch the status">EST</Badge>}
-      {entry.class === "PLN" && <Badge tone="note" title="Planned: does not touch the status">PLN</Badge>}
-      {entry.late && <Badge tone="warn" title="Arrived after events that happened later">{late > 0 ? `late · ${duration(late)} after` : "late"}</Badge>}
-      {entry.duplicateOf && <Badge tone="plain" title={`The same as ${entry.duplicateOf.id} of ${entry.duplicateOf.source}`}>duplicate</Badge>}
-      {entry.retractedBy && <Badge tone="bad" title={`Retracted by ${entry.retractedBy.id} of ${entry.retractedBy.source}`}>retracted</Badge>}
-      {entry.anomalies.map((code) => <Badge key={code} tone="warn" title={anomalyMeaning(code)}>{anomalyLabel(code)}</Badge>)}
-      {entry.unmatched && <Badge tone="warn" title="No shipment had this number then">unmatched</Badge>}
+    <div class="when" data-doubt={doubt || undefined}>
+      {dated
+        ? <time dateTime={entry.occurredAt.slice(0, 10)} title="Only the day is known">day only</time>
+        : <time dateTime={entry.occurredAt} title={`In your zone: ${exact(Date.parse(entry.occurredAt))}`}>{at.time}</time>}
+      <span class="offset">{doubt === "strong" ? label : at.offset}</span>
+    </div>
+  );
+}
+
+/** The carrier's own codes and words. */
+function Said({ data }: { data: Entry["data"] }) {
+  const { code, text } = raw(data);
+  if (!code && !text) return null;
+  return (
+    <p class="said" title="What the carrier sent">
+      {code && <code>{code}</code>}
+      {text && <q>{text}</q>}
+    </p>
+  );
+}
+
+function Remarks({ all }: { all: readonly Remark[] }) {
+  const named = all.filter((r) => r.label !== "");
+  return (
+    <>
+      {named.length > 0 && <p class="badges">{named.map((r) => <Badge key={r.code} tone={r.tone}>{r.label}</Badge>)}</p>}
+      {all.filter((r) => r.text !== "").map((r) => (
+        <p key={r.code} class="why" data-remark={r.code}>
+          {r.still && <b>Moved nothing. </b>}{r.text}
+          {r.about && <> <Jump to={r.about} /></>}
+        </p>
+      ))}
+    </>
+  );
+}
+
+function Jump({ to }: { to: Entry }) {
+  const go = (e: MouseEvent) => {
+    const list = (e.currentTarget as HTMLElement).closest(".timeline");
+    const target = [...(list?.children ?? [])].find((li) => li instanceof HTMLElement && li.dataset["key"] === to.key) as HTMLElement | undefined;
+    target?.scrollIntoView({ block: "center" });
+    target?.focus({ preventScroll: true });
+  };
+  return <button type="button" class="link" aria-label={`Show ${typeLabel(to.type)}, ${to.id}`} onClick={go}>Show</button>;
+}
+
+/** Who said it, of which shipment and parcel, and by which number it came. */
+function Origin({ told: { entry, shipment }, of }: { told: Told; of: "order" | "shipment" }) {
+  const app = useApp();
+  const number = entry.stream === "tracking" ? entry.streamId.replace(/^trk:/, "").replace(":", " ") : "";
+  return (
+    <p class="origin">
+      {of === "order" && shipment !== "" && (
+        <span><button type="button" class="link" title="Open this shipment" onClick={() => app.go("shipments", { selected: shipment })}>{shipment}</button></span>
+      )}
+      {entry.parcel && <span>parcel {entry.parcel}</span>}
+      <span title="Source">{entry.source}</span>
+      {number && <span title="It came by the carrier’s number">by number {number}</span>}
     </p>
   );
 }
@@ -67,22 +118,16 @@ function Details({ entry }: { entry: Entry }) {
         {entry.ingestedAt && <><dt>ingested</dt><dd>{entry.ingestedAt}</dd></>}
         {entry.duplicateOf && <><dt>duplicate of</dt><dd>{entry.duplicateOf.id} · {entry.duplicateOf.source}</dd></>}
         {entry.retractedBy && <><dt>retracted by</dt><dd>{entry.retractedBy.id} · {entry.retractedBy.source}</dd></>}
+        {entry.anomalies.length > 0 && <><dt>anomalies</dt><dd>{entry.anomalies.join(", ")}</dd></>}
       </dl>
       <pre tabIndex={0}>{JSON.stringify(entry.data, null, 2)}</pre>
     </details>
   );
 }
 
-// A zone that nobody stated must not look like one that somebody did.
-function zoneWords(entry: Entry, offset: string): string {
-  if (entry.tzSource === "unknown") return "zone unknown";
-  if (entry.tzSource === "assumed_utc") return "UTC assumed";
-  return offset;
-}
-
 const kinds: Record<string, string> = {
-  delivered: "good", exception_opened: "bad", lost: "bad", damaged: "bad", destroyed: "bad", customs_held: "warn",
-  delivery_attempted: "warn", return_initiated: "warn", returned: "warn", cancelled: "warn",
+  delivered: "good", exception_opened: "bad", lost: "bad", damaged: "bad", destroyed: "bad", payment_failed: "bad", customs_held: "warn",
+  delivery_attempted: "warn", return_initiated: "warn", returned: "warn", cancelled: "warn", on_hold: "warn", backordered: "warn", retracted: "note",
 };
 
 function kindOf(type: string): string {

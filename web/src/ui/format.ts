@@ -62,6 +62,7 @@ function pad(n: number): string {
 /** A scan's time on the wall clock of the place where it happened. */
 export interface Wall {
   readonly day: string;
+  /** Empty when only the day is known. */
   readonly time: string;
   /** The offset from UTC as the source gave it, such as "+01:00" or "UTC". */
   readonly offset: string;
@@ -79,7 +80,7 @@ export function wall(timestamp: string, precision: string): Wall {
 }
 
 function wallTime(at: number, precision: string): string {
-  if (precision === "day") return "all day";
+  if (precision === "day") return "";
   if (precision === "hour") return `~${wallMinute.format(at)}`;
   return (precision === "second" || precision === "millisecond" ? wallSecond : wallMinute).format(at);
 }

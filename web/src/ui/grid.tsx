@@ -52,7 +52,7 @@ export function Grid() {
   const inSight = view.ids.slice(first, last);
   const active = app.active.value;
 
-  return (
+  const table = (
     <div
       ref={box} class="grid" id="grid" role="grid" tabIndex={0} data-tab={tab} data-testid="grid"
       aria-label={tab === "orders" ? "Open orders" : "Open shipments"}
@@ -80,9 +80,10 @@ export function Grid() {
           );
         })}
       </div>
-      {view.ids.length === 0 && <Empty />}
     </div>
   );
+  // Beside the table, not in it: a table has rows, not words and buttons.
+  return <div class="gridbox">{table}{view.ids.length === 0 && <Empty />}</div>;
 }
 
 function rowId(target: EventTarget | null): string {

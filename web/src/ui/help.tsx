@@ -8,7 +8,7 @@ const keys: readonly (readonly [string, string])[] = [
   ["Home  End", "First and last row"],
   ["Enter", "Open or close the row's timeline"],
   ["Esc", "Close, then let go of the list"],
-  ["/", "Search"],
+  ["/", "Search; Enter opens what is found, or looks its id up"],
   ["p", "Pause and resume"],
   [".", "Show rows that wait"],
   ["?", "This help"],

@@ -2,6 +2,7 @@
 
 import { orderColumns, shipmentColumns } from "./columns.tsx";
 import { useApp } from "./context.ts";
+import { LookUp } from "./empty.tsx";
 import { number, viewerZone } from "./format.ts";
 import { Marks } from "./tiles.tsx";
 
@@ -25,6 +26,7 @@ export function Listbar() {
           {number(view.waiting)} waiting · show
         </button>
       )}
+      {n > 0 && app.lookup !== "" && <LookUp id={app.lookup} />}
       <SortPick />
       <p class="zone" title="Times in the table are in your zone; a timeline shows each scan's own">{viewerZone}</p>
     </div>

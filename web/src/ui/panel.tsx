@@ -1,13 +1,15 @@
-// The side panel: one shipment, its facts and its timeline.
+// The side panel: one shipment or order, its facts and its timeline, whether it
+// is in the list or was looked up by its id.
 
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import type { Shipment } from "../store/rows.ts";
-import type { Entry } from "../store/timeline.ts";
-import { Age, Badge, Due, Moment, None, Status } from "./cells.tsx";
+import type { Tab } from "../store/query.ts";
+import type { Order, Shipment } from "../store/rows.ts";
 import { useApp } from "./context.ts";
-import { EntryItem } from "./entry.tsx";
-import { number, wall } from "./format.ts";
+import { timeOfDay } from "./format.ts";
+import { OrderFacts } from "./orderfacts.tsx";
+import { ShipmentFacts } from "./shipmentfacts.tsx";
+import { Entries } from "./timeline.tsx";
 
 export function SidePanel() {
   const app = useApp();
@@ -16,14 +18,34 @@ export function SidePanel() {
   return tab === "orders" ? <OrderPanel id={selected} /> : <ShipmentPanel id={selected} />;
 }
 
-export function Frame({ id, label, busy, children }: { id: string; label: string; busy: boolean; children: ComponentChildren }) {
+function ShipmentPanel({ id }: { id: string }) {
+  const app = useApp();
+  app.frame.value;
+  const { timeline } = app.panel.state.value;
+  const row: Shipment | null = app.shipments.visible.get(id) ?? timeline?.shipment ?? null;
+  return <Frame id={id} kind="shipments">{row && <ShipmentFacts row={row} />}</Frame>;
+}
+
+function OrderPanel({ id }: { id: string }) {
+  const app = useApp();
+  app.frame.value;
+  const { timeline } = app.panel.state.value;
+  const row: Order | null = app.orders.visible.get(id) ?? timeline?.order ?? null;
+  return <Frame id={id} kind="orders">{row && <OrderFacts row={row} entries={timeline?.entries ?? []} />}</Frame>;
+}
+
+export const nouns = { shipments: "shipment", orders: "order" } as const;
+
+function Frame({ id, kind, children }: { id: string; kind: Tab; children: ComponentChildren }) {
   const app = useApp();
   const close = useRef<HTMLButtonElement>(null);
+  const { loading, timeline } = app.panel.state.value;
+  const label = kind === "orders" ? "Order" : "Shipment";
   useEffect(() => {
     if (matchMedia("(max-width: 1023px)").matches) close.current?.focus();
   }, []);
   return (
-    <aside class="panel" aria-label={`${label} ${id}`} aria-busy={busy} data-testid="panel" data-panel-id={id}>
+    <aside class="panel" aria-label={`${label} ${id}`} aria-busy={loading} data-testid="panel" data-panel-id={id} data-kind={kind}>
       <header class="panelhead">
         <p class="kind">{label}</p>
         <h2>{id}</h2>
@@ -31,115 +53,50 @@ export function Frame({ id, label, busy, children }: { id: string; label: string
           <svg viewBox="0 0 16 16" aria-hidden="true"><path d="m4 4 8 8m0-8-8 8" /></svg>
         </button>
       </header>
-      {children}
+      <div class="panelbody" tabIndex={0} role="region" aria-label="Facts and timeline">
+        <Age id={id} kind={kind} />
+        {children}
+        <Trouble id={id} kind={kind} />
+        {timeline ? <Entries timeline={timeline} of={nouns[kind]} /> : loading && <p class="empty">Loading the timeline …</p>}
+      </div>
     </aside>
   );
 }
 
-function ShipmentPanel({ id }: { id: string }) {
+/** Says that what is shown does not change by itself: it is of the time when it was read. */
+function Age({ id, kind }: { id: string; kind: Tab }) {
   const app = useApp();
   app.frame.value;
-  const state = app.panel.state.value;
-  const row = app.shipments.visible.get(id) ?? state.timeline?.shipment ?? null;
+  app.pulse.value;
+  const { timeline, readAt, loading } = app.panel.state.value;
+  const open: ReadonlyMap<string, unknown> = kind === "orders" ? app.orders.visible : app.shipments.visible;
+  if (!timeline || !app.subscription.loaded || open.has(id)) return null;
   return (
-    <Frame id={id} label="Shipment" busy={state.loading}>
-      <div class="panelbody" tabIndex={0} role="region" aria-label="Facts and timeline">
-        {row && <Facts row={row} />}
-        {state.error && (
-          <div class="notice" data-kind="stopped">
-            <p>{state.missing ? "No such shipment." : `The timeline could not be loaded: ${state.error}.`}{state.timeline && " What is below is older."}</p>
-            <button type="button" class="button" onClick={() => app.panel.refresh()}>Try again</button>
-          </div>
-        )}
-        {state.timeline ? <Entries entries={state.timeline.entries} /> : state.loading && <p class="empty">Loading the timeline …</p>}
-      </div>
-    </Frame>
+    <p class="asof" data-testid="asof">
+      <span>Not among the open {kind}: as it was at {timeOfDay(readAt)}.</span>
+      <button type="button" class="link" disabled={loading} onClick={() => app.panel.refresh()}>Read again</button>
+    </p>
   );
 }
 
-function Fact({ label, children }: { label: string; children: ComponentChildren }) {
-  return <div class="fact"><dt>{label}</dt><dd>{children}</dd></div>;
-}
-
-function Facts({ row }: { row: Shipment }) {
+function Trouble({ id, kind }: { id: string; kind: Tab }) {
   const app = useApp();
+  const { error, missing, timeline } = app.panel.state.value;
+  if (!error) return null;
+  const other: Tab = kind === "orders" ? "shipments" : "orders";
   return (
-    <>
-      <div class="now">
-        <Status status={row.status} />
-        {row.statusSince !== null && <span class="soft">for <Age at={row.statusSince} /></span>}
-        {row.openExceptions > 0 && <Badge tone="bad">{number(row.openExceptions)} open {row.openExceptions === 1 ? "exception" : "exceptions"}</Badge>}
-        {row.disputed && <Badge tone="warn">disputed</Badge>}
-        {row.gap && <Badge tone="note">gap</Badge>}
-      </div>
-      <dl class="facts">
-        <Fact label="Carrier">{[row.carrier, row.service.replaceAll("_", " ")].filter(Boolean).join(" · ") || <None />}</Fact>
-        <Fact label="ETA"><Due at={row.eta} /></Fact>
-        <Fact label="Last scan">{row.lastScanAt === null ? <None /> : <><Moment at={row.lastScanAt} /> {row.lastLocation}</>}</Fact>
-        <Fact label="Parcels">{number(row.parcels)}{row.direction && <span class="soft"> {row.direction}</span>}</Fact>
-        <Fact label="Numbers">{row.numbers.length === 0 ? <None /> : row.numbers.map((n) => <code key={n}>{n}</code>)}</Fact>
-        <Fact label="Orders">
-          {row.orders.length === 0 ? <None /> : row.orders.map((o) => (
-            <button key={o} type="button" class="link" onClick={() => app.go("orders", { search: o, selected: o })}>{o}</button>
-          ))}
-        </Fact>
-      </dl>
-    </>
+    <div class="notice" data-kind="stopped" data-testid="trouble">
+      {missing
+        ? <p>No such {nouns[kind]}. {hint(kind)}</p>
+        : <p>The timeline could not be loaded: {error}.{timeline && " What is below is older."}</p>}
+      <button type="button" class="button" onClick={() => app.panel.refresh()}>Try again</button>
+      {missing && <button type="button" class="button" onClick={() => app.go(other, { search: id, selected: id })}>Look for {other === "orders" ? "an order" : "a shipment"} of this id</button>}
+    </div>
   );
 }
 
-/** Newest first; the day stands once above its scans, on the clock of their place. */
-function Entries({ entries }: { entries: readonly Entry[] }) {
-  if (entries.length === 0) return <p class="empty">No events yet.</p>;
-  const newest = entries.toReversed();
-  return (
-    <ol class="timeline" aria-label="Timeline, newest first" data-testid="timeline">
-      {newest.map((entry, i) => {
-        const day = wall(entry.occurredAt, entry.precision).day;
-        const before = newest[i - 1];
-        const first = !before || wall(before.occurredAt, before.precision).day !== day;
-        return <EntryItem key={entry.key} entry={entry} day={first ? day : ""} />;
-      })}
-    </ol>
-  );
-}
-
-function OrderPanel({ id }: { id: string }) {
-  const app = useApp();
-  app.frame.value;
-  const row = app.orders.visible.get(id);
-  const shipments = [...app.shipments.visible.values()].filter((s) => s.orders.includes(id));
-  return (
-    <Frame id={id} label="Order" busy={false}>
-      <div class="panelbody" tabIndex={0} role="region" aria-label="Order">
-        {!row && <p class="empty">This order is not open.</p>}
-        {row && (
-          <>
-            <div class="now"><Status status={row.status} /></div>
-            <dl class="facts">
-              <Fact label="Number">{row.number || <None />}</Fact>
-              <Fact label="Channel">{row.channel || <None />}</Fact>
-              <Fact label="Placed">{row.placedAt === null ? <None /> : <Moment at={row.placedAt} />}</Fact>
-              <Fact label="Promised by"><Due at={row.promiseEnd} /></Fact>
-            </dl>
-            <dl class="buckets">
-              {(["ordered", "shipped", "delivered", "cancelled", "returned", "lost"] as const).map((key) => (
-                <div key={key} data-zero={row[key] === 0 || undefined}><dt>{key}</dt><dd>{number(row[key])}</dd></div>
-              ))}
-            </dl>
-          </>
-        )}
-        <h3>Open shipments</h3>
-        {shipments.length === 0 ? <p class="soft">None.</p> : (
-          <ul class="plain">
-            {shipments.map((s) => (
-              <li key={s.id}>
-                <button type="button" class="link" onClick={() => app.go("shipments", { selected: s.id })}>{s.id}</button> <Status status={s.status} />
-              </li>
-            ))}
-          </ul>
-        )}
-      </div>
-    </Frame>
-  );
+function hint(kind: Tab): string {
+  return kind === "orders"
+    ? "An order is looked up by its id; the number that the customer sees is searched among the open ones only."
+    : "A shipment is looked up by its id; a carrier’s number is searched among the open ones only.";
 }

@@ -38,6 +38,7 @@ function Search() {
         id="search" type="search" value={search} placeholder={label} autocomplete="off" spellcheck={false} aria-controls="grid"
         onInput={(e) => app.change({ search: e.currentTarget.value }, "replace")}
         onPaste={(e) => pasteList(app, e)}
+        onKeyDown={(e) => { if (e.key === "Enter") app.seek(); }}
       />
       <kbd aria-hidden="true">/</kbd>
     </label>
