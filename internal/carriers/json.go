@@ -145,7 +145,7 @@ func (d document) decode(v any) *Problem {
 
 // ungrammatical says what is wrong with the JSON itself.
 func (d document) ungrammatical(err *jsontext.SyntacticError) *Problem {
-	p := &Problem{Line: d.lineAt(int(err.ByteOffset)), Place: printable(err.JSONPointer)}
+	p := &Problem{Line: d.line + bytes.Count(d.raw[:err.ByteOffset], []byte{'\n'}), Place: printable(err.JSONPointer)}
 	switch {
 	case errors.Is(err, jsontext.ErrDuplicateName):
 		p.Reason = "stands twice"

@@ -21,6 +21,7 @@ type splitter struct {
 	pos  position
 	last bool // in has nothing more
 	old  bool // the beginning of the file lies behind
+	fail error
 }
 
 // position is where the splitter stands among the documents.
@@ -166,22 +167,23 @@ func (s *splitter) more() error {
 	return nil
 }
 
-var errTooLarge = fmt.Errorf("a document is larger than %d MiB", maxDocument>>20)
-
-// Read feeds the decoder of one document.
+// Read feeds the decoder of one document. It keeps its error, which the decoder
+// may take for one of the grammar.
 func (s *splitter) Read(p []byte) (int, error) {
-	for s.used+s.fed == len(s.held) {
-		if s.last {
+	for s.fed == min(len(s.held)-s.used, maxDocument) {
+		if s.last && s.used+s.fed == len(s.held) {
 			return 0, io.EOF
 		}
-		if s.fed > maxDocument {
-			return 0, errTooLarge
+		if s.fed == maxDocument {
+			s.fail = s.format("a document is larger than %d MiB", maxDocument>>20)
+		} else {
+			s.fail = s.more()
 		}
-		if err := s.more(); err != nil {
-			return 0, err
+		if s.fail != nil {
+			return 0, s.fail
 		}
 	}
-	n := copy(p, s.held[s.used+s.fed:])
+	n := copy(p, s.held[s.used+s.fed:min(len(s.held), s.used+maxDocument)])
 	s.fed += n
 	return n, nil
 }
@@ -194,17 +196,18 @@ func (s *splitter) document() (document, error) {
 	if s.pos != outside {
 		s.pos = afterItem
 	}
-	syntax, broken := errors.AsType[*jsontext.SyntacticError](err)
-	switch n := int(dec.InputOffset()); {
-	case broken:
-		return s.broken(syntax)
-	case err == nil && n <= maxDocument:
-		return document{line: s.line, raw: s.take(n)}, nil
-	case err == nil || errors.Is(err, errTooLarge):
-		return document{}, s.format("%v", errTooLarge)
-	default:
-		return document{}, err
+	if s.fail != nil {
+		return document{}, s.fail
 	}
+	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		return s.broken(syntax)
+	}
+	if err != nil {
+		return document{}, fmt.Errorf("read a document: %w", err)
+	}
+	d := document{line: s.line}
+	d.raw = s.take(int(dec.InputOffset()))
+	return d, nil
 }
 
 // broken takes a document that is not JSON, up to where the next one must begin:
@@ -216,8 +219,11 @@ func (s *splitter) broken(why *jsontext.SyntacticError) (document, error) {
 	if err != nil {
 		return document{}, err
 	}
-	if s.used+n < len(s.held) && s.pos != outside {
+	if s.pos != outside {
 		s.pos = behindComma
+		if s.used+n == len(s.held) {
+			s.pos = closed
+		}
 	}
 	d.raw = s.take(n)
 	d.problem = d.ungrammatical(why)
