@@ -299,7 +299,7 @@ func TestExitCodes(t *testing.T) {
 	}{
 		{"types", []string{"types"}, 0, ""},
 		{"an empty file", []string{"publish", write(t, "e.ndjson", "\n")}, 0, ""},
-		{"a bad file", []string{"publish", write(t, "b.ndjson", "x\n")}, 65, "1 line is bad, nothing was published"},
+		{"a bad file", []string{"publish", write(t, "b.ndjson", "x\n")}, 65, "1 record is bad, nothing was published"},
 		{"a bad mapping", []string{"publish", "--mapping", write(t, "m.yaml", "version: 1\nsauce: x\n"), table}, 65, `m.yaml:2:1: unknown key "sauce"`},
 		{"a file that is not there", []string{"publish", "/none.ndjson"}, 66, "/none.ndjson: no such file or directory"},
 		{"a mapping that is not there", []string{"publish", "--mapping", "/none.yaml", table}, 66, "none.yaml"},

@@ -66,9 +66,9 @@ func (e *DataError) Error() string {
 	case 0:
 		return e.Problem.String()
 	case 1:
-		return "1 line is bad, nothing was published"
+		return "1 record is bad, nothing was published"
 	default:
-		return fmt.Sprintf("%d lines are bad, nothing was published", e.Bad)
+		return fmt.Sprintf("%d records are bad, nothing was published", e.Bad)
 	}
 }
 
