@@ -13,13 +13,17 @@ type x12Selector struct {
 	text      string
 	segment   string
 	qualifier string
+	under     int // the element of the qualifier
 	value     int // the element of the reference
 }
 
-// x12Qualified are the segments of references that a qualifier tells apart: the
-// elements of the qualifier and of the value.
-func x12Qualified() map[string][2]int {
-	return map[string][2]int{"L11": {2, 1}, "MAN": {1, 2}, "N9": {1, 2}, "REF": {1, 2}}
+// x12Qualified says where the segments of references that a qualifier tells apart
+// have it, and their value.
+func x12Qualified(segment string) (qualifier, value int) {
+	if segment == "L11" {
+		return 2, 1
+	}
+	return 1, 2
 }
 
 var x12SelectorOf = regexp.MustCompile(`^(?:(L11|MAN|N9|REF):([A-Z0-9]{1,3})|(B10|MS2)-(0[1-9]))$`)
@@ -32,9 +36,11 @@ func x12Selectors(texts []string) ([]x12Selector, error) {
 		if m == nil {
 			return nil, fmt.Errorf("%q is no place of a reference: want one such as L11:2I, MAN:CP or B10-01", t)
 		}
-		s := x12Selector{text: t, segment: m[1] + m[3], qualifier: m[2], value: x12Qualified()[m[1]][1]}
+		s := x12Selector{text: t, segment: m[1] + m[3], qualifier: m[2]}
 		if m[4] != "" {
 			s.value, _ = strconv.Atoi(m[4]) // digits, says the expression
+		} else {
+			s.under, s.value = x12Qualified(s.segment)
 		}
 		all = append(all, s)
 	}
@@ -43,7 +49,7 @@ func x12Selectors(texts []string) ([]x12Selector, error) {
 
 // find is the reference in a segment, or "".
 func (s x12Selector) find(in x12Segment) string {
-	if in.id() != s.segment || s.qualifier != "" && in.at(x12Qualified()[s.segment][0]) != s.qualifier {
+	if in.id() != s.segment || s.qualifier != "" && in.at(s.under) != s.qualifier {
 		return ""
 	}
 	return in.at(s.value)

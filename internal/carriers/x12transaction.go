@@ -156,7 +156,7 @@ func (t *x12Transaction) known() wall {
 	if header.at(day) == "" {
 		return wall{}
 	}
-	return t.wall(header, day, day+1)
+	return t.wall(header, day, day+1, "")
 }
 
 // numberPlace is where a number is missed.
@@ -201,22 +201,22 @@ func (t *x12Transaction) report(st x12Status) report {
 // date and time.
 func (t *x12Transaction) happened(s x12Segment) wall {
 	const day = 5
-	clock := 6
+	clock, century := 6, ""
 	if in := s.at(6); len(in) == 2 || in == "" && len(s.at(7)) >= 4 {
-		clock = 7
+		clock, century = 7, in
 	}
 	if s.at(day) == "" {
 		t.problem(s.line, s.place(day), "a date is required")
 		return wall{}
 	}
-	w := t.wall(s, day, clock)
+	w := t.wall(s, day, clock, century)
 	w.zone = s.at(clock + 1)
 	return w
 }
 
 // wall reads the date in one element and the time of day in another.
-func (t *x12Transaction) wall(s x12Segment, day, clock int) wall {
-	date, ok := x12Date(s.at(day))
+func (t *x12Transaction) wall(s x12Segment, day, clock int, century string) wall {
+	date, ok := x12Date(s.at(day), century)
 	if !ok {
 		t.problem(s.line, s.place(day), "%s is no date: want CCYYMMDD or YYMMDD", quoted(s.at(day)))
 	}
@@ -227,9 +227,15 @@ func (t *x12Transaction) wall(s x12Segment, day, clock int) wall {
 	return wall{clock: date.Add(sinceMidnight), precision: precision}
 }
 
-// where is the place of an MS1.
+// where is the place of an MS1. The standard's states and provinces are those of
+// the United States and Canada, which senders leave out.
 func (t *x12Transaction) where(s x12Segment) *events.Location {
 	l := events.Location{City: s.at(1), Region: s.at(2), Country: country(s.at(3)), Postcode: s.at(8)}
+	for _, of := range []string{"US", "CA"} {
+		if s.at(3) == "" && places()[of+"-"+strings.ToUpper(l.Region)] != nil {
+			l.Country = of
+		}
+	}
 	for _, form := range x12Coordinates() {
 		lon, lat := s.at(form.longitude), s.at(form.longitude+1)
 		if lon == "" && lat == "" {

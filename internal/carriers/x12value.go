@@ -9,10 +9,11 @@ import (
 	"github.com/waybill-io/waybill/events"
 )
 
-// x12Date reads CCYYMMDD and YYMMDD, which is of this century.
-func x12Date(s string) (time.Time, bool) {
+// x12Date reads CCYYMMDD, and YYMMDD with the century that is told apart, or else
+// of this one.
+func x12Date(s, century string) (time.Time, bool) {
 	if len(s) == 6 {
-		s = "20" + s
+		s = or(century, "20") + s
 	}
 	if len(s) != 8 || !digits(s) {
 		return time.Time{}, false
@@ -26,10 +27,18 @@ func x12Clock(s string) (time.Duration, events.Precision, bool) {
 	if s == "" {
 		return 0, events.ToDay, true
 	}
-	precision, ok := map[int]events.Precision{
-		4: events.ToMinute, 6: events.ToSecond, 7: events.ToMillisecond, 8: events.ToMillisecond,
-	}[len(s)]
-	if !ok || !digits(s) {
+	if !digits(s) {
+		return 0, "", false
+	}
+	var precision events.Precision
+	switch len(s) {
+	case 4:
+		precision = events.ToMinute
+	case 6:
+		precision = events.ToSecond
+	case 7, 8:
+		precision = events.ToMillisecond
+	default:
 		return 0, "", false
 	}
 	n, _ := strconv.Atoi((s + "0000")[:8]) // digits
