@@ -94,8 +94,12 @@ func jsonSaid(t testing.TB, e *events.Event) string {
 			words = append(words, s)
 		}
 	}
-	add(strings.TrimSuffix(d.TZSource, "offset"))
-	add(strings.TrimSuffix(d.Precision, "second"))
+	if d.TZSource != "offset" {
+		add(d.TZSource)
+	}
+	if d.Precision != "second" {
+		add(d.Precision)
+	}
 	if l := d.Location; l != nil {
 		for _, s := range []string{l.Name, l.City, l.Region, l.Postcode, l.Country} {
 			add(strings.ReplaceAll(s, " ", "_"))
@@ -108,7 +112,9 @@ func jsonSaid(t testing.TB, e *events.Event) string {
 	}
 	if d.Window != nil {
 		add("by " + d.Window.End)
-		add(strings.TrimSuffix(d.Window.Precision, "second"))
+		if d.Window.Precision != "second" {
+			add(d.Window.Precision)
+		}
 	}
 	return strings.Join(words, " ")
 }

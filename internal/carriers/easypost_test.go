@@ -1,0 +1,419 @@
+package carriers_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/waybill-io/waybill/events"
+	"github.com/waybill-io/waybill/internal/carriers"
+)
+
+func TestEasyPostsTrackersOfSeveralCarriers(t *testing.T) {
+	tests := []struct {
+		file, subject string
+		want          []string
+	}{
+		{"usps", "trk:USPS:9400100000000000000001", []string{
+			"info_received 2026-03-02T00:00:00Z unknown",
+			"picked_up 2026-03-02T18:40:00-06:00 HOUSTON TX 77001",
+			"departed 2026-03-03T02:12:00-06:00 NORTH_HOUSTON_TX_DISTRIBUTION_CENTER",
+			"arrived 2026-03-04T05:55:00-05:00 CHARLESTON SC 29423 US",
+			"out_for_delivery 2026-03-05T08:10:00-05:00 CHARLESTON SC 29407 US",
+			"delivered 2026-03-05T16:05:00-05:00 CHARLESTON SC 29407 US safe_place",
+			"eta_changed 2026-03-05T21:10:00Z by 2026-03-05T00:00:00Z day",
+		}},
+		{"ups", "trk:UPS:1Z999AA10123456784", []string{
+			"info_received 2026-03-03T14:00:00Z US",
+			"picked_up 2026-03-03T20:31:00-08:00 San_Francisco CA US",
+			"departed 2026-03-04T01:02:00-08:00 San_Francisco CA US",
+			"exception_opened 2026-03-05T06:00:00-07:00 Denver CO US weather weather/medium/false",
+			"delivery_attempted 2026-03-05T15:45:00-07:00 Boulder CO US missed_delivery",
+			"delivered 2026-03-06T10:21:00-07:00 Boulder CO US",
+		}},
+		{"fedex", "trk:FEDEX:397200000001", []string{
+			"info_received 2026-03-04T17:54:00Z 91746 US",
+			"picked_up 2026-03-04T19:20:00-08:00 LA_PUENTE CA 91746 US",
+			"exception_opened 2026-03-07T09:30:00-05:00 MIAMI FL US incorrect_address shipper/medium/true",
+			"delivery_attempted 2026-03-07T14:30:00-05:00 MIAMI FL US refused",
+			"exception_opened 2026-03-07T14:30:00-05:00 MIAMI FL US refused consignee/high/true",
+			"return_initiated 2026-03-07T18:00:00-05:00 MIAMI FL US returned_to_shipper",
+			"returned 2026-03-12T11:00:00-07:00 LA_PUENTE CA US returned_to_shipper",
+			"eta_changed 2026-03-08T10:00:00Z by 2026-03-07T23:59:00-05:00",
+		}},
+		{"dhl", "trk:DHLEXPRESS:JD014600000000000001", []string{
+			"picked_up 2026-03-06T16:10:00+08:00 HONG_KONG HK",
+			"customs_held 2026-03-06T20:00:00+08:00 HONG_KONG HK customs",
+			"customs_released 2026-03-08T04:00:00+01:00 LEIPZIG DE customs",
+			"customs_held 2026-03-08T05:00:00+01:00 LEIPZIG DE customs",
+			"exception_opened 2026-03-08T05:00:00+01:00 LEIPZIG DE customs customs/medium/false",
+			"departed 2026-03-08T06:00:00+01:00 LEIPZIG DE",
+			"exception_opened 2026-03-08T07:00:00+01:00 LEIPZIG DE held other/medium/false",
+			"departed 2026-03-08T18:00:00+01:00 LEIPZIG DE",
+			"eta_changed 2026-03-08T20:00:00Z by 2026-03-09T22:59:00+01:00",
+		}},
+		{"canadapost", "trk:CPCC:7035114477138472", []string{
+			"info_received 2026-03-03T12:00:00Z unknown",
+			"arrived 2026-03-04T03:21:00-05:00 MISSISSAUGA ON CA",
+			"departed 2026-03-05T06:11:00-07:00 CALGARY AB CA",
+			"delivery_attempted 2026-03-05T12:47:00-07:00 CALGARY AB CA missed_delivery",
+			"available_for_pickup 2026-03-06T11:00:00-07:00 CALGARY AB T2E_7W6 CA",
+		}},
+		{"surepost", "trk:UPSSUREPOST:1Z999AA1YW23456784", []string{
+			"picked_up 2026-03-04T18:00:00-06:00 DALLAS TX US",
+			"departed 2026-03-06T20:44:00-05:00 CHARLOTTE NC US",
+			"out_for_delivery 2026-03-07T07:10:00-05:00 CHARLOTTE NC 28203 US",
+		}},
+	}
+	p := jsonProfile(t, "easypost")
+	for _, tt := range tests {
+		t.Run(tt.file, func(t *testing.T) {
+			all := jsonEvents(t, p, jsonFile(t, "easypost/"+tt.file+".json"))
+			if diff := cmp.Diff(jsonSaidAll(t, all), tt.want); diff != "" {
+				t.Errorf("got -, want +:\n%s", diff)
+			}
+			for _, e := range all {
+				if e.Subject != tt.subject || e.Tenant != "acme" || e.Source != "urn:carrier:easypost" {
+					t.Errorf("event of %s, tenant %s, source %s; want %s, acme, urn:carrier:easypost", e.Subject, e.Tenant, e.Source, tt.subject)
+				}
+			}
+		})
+	}
+}
+
+func TestEasyPostsScanInFull(t *testing.T) {
+	all := jsonEvents(t, jsonProfile(t, "easypost"), jsonFile(t, "easypost/usps.json"))
+	got, ok := all[3].Data.(*events.Arrived)
+	if !ok {
+		t.Fatalf("the fourth event is %T, want an arrival", all[3].Data)
+	}
+	if diff := cmp.Diff(got.Raw, &events.Raw{
+		Standard: "EasyPost", Status: "in_transit", Reason: "arrived_at_facility", PartnerCode: "A1", Text: "Arrived at USPS Regional Facility",
+	}); diff != "" {
+		t.Errorf("raw: got -, want +:\n%s", diff)
+	}
+	if all[3].CorrelationID != "evt_usps" || !all[3].RecordedAt.Equal(all[3].Time) {
+		t.Errorf("correlation %q, recorded %v; want evt_usps, and %v as no scan says when it was known", all[3].CorrelationID, all[3].RecordedAt, all[3].Time)
+	}
+}
+
+// scanOf is a tracker whose only scan has these codes and words.
+func scanOf(status, detail, text string) string {
+	words, _ := json.Marshal(text)
+	return fmt.Sprintf(`{"tracking_code":"A1","carrier":"UPS","tracking_details":[{"status":%q,"status_detail":%q,"message":%s,
+		"datetime":"2026-03-01T10:00:00-05:00","tracking_location":{"city":"X"}}]}`, status, detail, words)
+}
+
+// jsonMeans is what a document with one scan means: types, reasons, hands.
+func jsonMeans(t testing.TB, p *carriers.Profile, doc string) string {
+	t.Helper()
+	var all []string
+	for _, said := range jsonSaidAll(t, jsonEvents(t, p, doc)) {
+		words := strings.Fields(said)
+		all = append(all, strings.Join(append(words[:1:1], words[3:]...), " ")) // without time and place
+	}
+	return strings.Join(all, ", ")
+}
+
+func TestEasyPostsCodes(t *testing.T) {
+	tests := []struct{ status, detail, text, want string }{
+		{"unknown", "unknown", "", "scan_unmapped"},
+		{"unknown", "status_update", "", "scan_unmapped"},
+		{"something_new", "", "", "scan_unmapped"},
+		{"pre_transit", "label_created", "", "info_received"},
+		{"pre_transit", "status_update", "", "info_received"},
+		{"pre_transit", "awaiting_information", "", "info_received"},
+		{"pre_transit", "cancelled", "", "cancelled cancelled"},
+		{"cancelled", "cancelled", "", "cancelled cancelled"},
+		{"canceled", "status_update", "", "cancelled cancelled"},
+
+		{"in_transit", "received_at_origin_facility", "", "picked_up"},
+		{"in_transit", "status_update", "USPS in possession of item", "picked_up"},
+		{"in_transit", "status_update", "Acceptance", "picked_up"},
+		{"in_transit", "in_transit", "Picked up", "picked_up"},
+		{"in_transit", "departed_facility", "", "departed"},
+		{"in_transit", "departed_origin_facility", "", "departed"},
+		{"in_transit", "transferred_to_destination_carrier", "", "departed"},
+		{"in_transit", "in_transit", "", "departed"},
+		{"in_transit", "status_update", "Left FedEx origin facility", "departed"},
+		{"in_transit", "arrived_at_facility", "", "arrived"},
+		{"in_transit", "received_at_destination_facility", "", "arrived"},
+		{"in_transit", "arrived_at_destination", "", "arrived"},
+		{"in_transit", "status_update", "Processed Through Facility", "arrived"},
+		{"in_transit", "status_update", "In Transit, Arriving Late", "departed"},
+		{"in_transit", "arrived_at_pickup_location", "", "available_for_pickup"},
+		{"in_transit", "out_for_delivery", "", "out_for_delivery"},
+		{"in_transit", "label_created", "", "info_received"},
+
+		{"in_transit", "status_update", "Inbound Into Customs", "customs_held customs"},
+		{"in_transit", "status_update", "Inbound Out of Customs", "customs_released customs"},
+		{"in_transit", "status_update", "Your package has been released by customs", "customs_released customs"},
+		{"in_transit", "status_update", "International shipment release - Import", "customs_released customs"},
+		{"in_transit", "arrived_at_facility", "Held in customs", "customs_held customs, exception_opened customs customs/medium/false"},
+
+		{"out_for_delivery", "out_for_delivery", "", "out_for_delivery"},
+		{"available_for_pickup", "arrived_at_pickup_location", "", "available_for_pickup"},
+		{"delivered", "arrived_at_destination", "", "delivered"},
+		{"delivered", "arrived_at_destination", "Delivered, Left with Individual", "delivered recipient"},
+		{"delivered", "arrived_at_destination", "Delivered to a neighbour", "delivered neighbour"},
+		{"delivered", "arrived_at_destination", "Delivered, Parcel Locker", "delivered locker"},
+		{"delivered", "arrived_at_destination", "Left at front door.", "delivered safe_place"},
+		{"delivered", "arrived_at_destination", "Delivered, To Original Sender", "returned returned_to_shipper"},
+		{"delivered", "return", "", "returned returned_to_shipper"},
+
+		{"failure", "delivery_exception", "", "delivery_attempted delivery_exception"},
+		{"failure", "delivery_exception", "Notice Left (No Authorized Recipient Available)", "delivery_attempted no_access"},
+		{"failure", "delivery_exception", "Business Closed", "delivery_attempted consignee_closed"},
+		{"failure", "status_update", "", "delivery_attempted unspecified"},
+		{"failure", "failure", "", "delivery_attempted unspecified"},
+		{"failure", "refused", "", "delivery_attempted refused, exception_opened refused consignee/high/true"},
+		{"failure", "lost", "", "lost lost"},
+		{"error", "lost", "", "lost lost"},
+		{"in_transit", "damaged", "", "damaged damaged"},
+		{"error", "unknown", "", "exception_opened error carrier/high/false"},
+		{"in_transit", "address_correction", "", "exception_opened incorrect_address shipper/medium/true"},
+		{"in_transit", "awaiting_information", "", "exception_opened awaiting_instructions shipper/medium/true"},
+		{"failure", "weather_delay", "", "exception_opened weather weather/medium/false"},
+		{"in_transit", "delayed", "", "exception_opened delayed carrier/low/false"},
+		{"in_transit", "missorted", "", "exception_opened missorted carrier/low/false"},
+		{"in_transit", "held", "", "exception_opened held other/medium/false"},
+		{"in_transit", "transit_exception", "", "exception_opened transit_exception carrier/medium/false"},
+		{"in_transit", "delivery_exception", "", "exception_opened delivery_exception carrier/medium/false"},
+		{"unknown", "expired", "", "scan_unmapped"},
+
+		{"return_to_sender", "return", "", "return_initiated returned_to_shipper"},
+		{"return_to_sender", "refused", "", "return_initiated refused"},
+		{"return_to_sender", "address_correction", "", "return_initiated incorrect_address"},
+		{"return_to_sender", "arrived_at_destination", "", "returned returned_to_shipper"},
+		{"return_to_sender", "status_update", "Delivered, To Original Sender", "returned returned_to_shipper"},
+		{"in_transit", "return", "", "return_initiated returned_to_shipper"},
+	}
+	p := jsonProfile(t, "easypost")
+	for _, tt := range tests {
+		if got := jsonMeans(t, p, scanOf(tt.status, tt.detail, tt.text)); got != tt.want {
+			t.Errorf("%s, %s, %q means %s, want %s", tt.status, tt.detail, tt.text, got, tt.want)
+		}
+	}
+}
+
+func TestNamesInTheWordsOfAScanAreCutOut(t *testing.T) {
+	tests := []struct{ text, want string }{
+		{"Delivered, Left with Individual", "Delivered, Left with Individual"},
+		{"DELIVERED\nSIGNED BY: TESTER", "DELIVERED"},
+		{"Delivered - Signed for by : J TESTER", "Delivered"},
+		{"Delivered (Signed for by: J.TESTER)", "Delivered"},
+		{"Delivered. Received by: Tester, Jane", "Delivered"},
+		{"Delivered; Left with: TESTER at 5 High Street", "Delivered"},
+		{"Proof: Recipient name: Tester", "Proof"},
+		{"Delivery notified to jane.tester+x@mail.example.com", "Delivery notified to"},
+		{"Call the driver 555-010-0199 for access", "for access"},
+		{"Received by carrier at 10:15", "Received by carrier at 10:15"},
+		{"Signature required, item 9400100000000000000001", "Signature required, item 9400100000000000000001"},
+	}
+	for _, name := range []string{"easypost", "aftership"} {
+		p := jsonProfile(t, name)
+		for _, tt := range tests {
+			doc := scanOf("delivered", "", tt.text)
+			if name == "aftership" {
+				doc = checkpointOf("Delivered", "", tt.text)
+			}
+			got := jsonEvents(t, p, doc)[0].Data.(*events.Delivered).Raw.Text
+			if got != tt.want {
+				t.Errorf("%s: %q becomes %q, want %q", name, tt.text, got, tt.want)
+			}
+		}
+	}
+}
+
+func TestNothingPersonalLeavesAPayload(t *testing.T) {
+	for _, file := range []string{"easypost/ups", "easypost/fedex", "aftership/ups", "aftership/usps"} {
+		format, _, _ := strings.Cut(file, "/")
+		for _, e := range jsonEvents(t, jsonProfile(t, format), jsonFile(t, file+".json")) {
+			doc := strings.ToLower(fmt.Sprintf("%s %s", e.Body, e.CorrelationID))
+			for _, personal := range []string{"tester", "jane", "@", "555"} {
+				if strings.Contains(doc, personal) {
+					t.Errorf("%s: the event holds %q: %s", file, personal, doc)
+				}
+			}
+		}
+	}
+}
+
+// details replaces the scans of a payload.
+func details(t testing.TB, doc, field string, change func([]jsontext.Value) []jsontext.Value) string {
+	t.Helper()
+	var m map[string]jsontext.Value
+	if err := json.Unmarshal([]byte(doc), &m); err != nil {
+		t.Fatal(err)
+	}
+	for _, outer := range []string{"result", "msg", "data", "tracking"} {
+		if inner, ok := m[outer]; ok {
+			m[outer] = jsontext.Value(details(t, string(inner), field, change))
+		}
+	}
+	if list, ok := m[field]; ok {
+		var all []jsontext.Value
+		if err := json.Unmarshal(list, &all); err != nil {
+			t.Fatal(err)
+		}
+		m[field], _ = json.Marshal(change(all))
+	}
+	out, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}
+
+// jsonIDs maps ids to content hashes.
+func jsonIDs(t testing.TB, all []events.Event) map[events.EventID]string {
+	t.Helper()
+	ids := map[events.EventID]string{}
+	for _, e := range all {
+		h, err := e.ContentHash()
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids[e.ID] = fmt.Sprintf("%s %x", e.Type(), h)
+	}
+	if len(ids) != len(all) {
+		t.Errorf("%d events have %d ids", len(all), len(ids))
+	}
+	return ids
+}
+
+// Services repeat all that they know with every webhook.
+func TestAScanIsTheSameEventInEveryPayload(t *testing.T) {
+	for format, field := range map[string]string{"easypost": "tracking_details", "aftership": "checkpoints"} {
+		p := jsonProfile(t, format)
+		for _, file := range []string{"usps", "fedex", "dhl", "canadapost"} {
+			doc := jsonFile(t, format+"/"+file+".json")
+			whole := jsonIDs(t, jsonEvents(t, p, doc))
+			var scans int
+			before := map[events.EventID]string{}
+			for n := 1; ; n++ {
+				cut := details(t, doc, field, func(all []jsontext.Value) []jsontext.Value {
+					scans = len(all)
+					return all[:min(n, len(all))]
+				})
+				now := jsonIDs(t, jsonEvents(t, p, cut))
+				for id, content := range before {
+					if now[id] != content {
+						t.Errorf("%s %s: with %d scans, event %s is %q, and was %q", format, file, n, id, now[id], content)
+					}
+				}
+				if len(now) <= len(before) && n <= scans {
+					t.Errorf("%s %s: scan %d adds no event", format, file, n)
+				}
+				before = now
+				if n >= scans {
+					break
+				}
+			}
+			if diff := cmp.Diff(before, whole); diff != "" {
+				t.Errorf("%s %s: piece by piece -, at once +:\n%s", format, file, diff)
+			}
+			shuffled := details(t, doc, field, func(all []jsontext.Value) []jsontext.Value {
+				rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+				return all
+			})
+			if diff := cmp.Diff(jsonIDs(t, jsonEvents(t, p, shuffled)), whole); diff != "" {
+				t.Errorf("%s %s: shuffled -, in order +:\n%s", format, file, diff)
+			}
+		}
+	}
+}
+
+func TestEasyPostsTrackerWithoutScans(t *testing.T) {
+	p := jsonProfile(t, "easypost")
+	tests := []struct {
+		name, text string
+		want       []string
+	}{
+		{"its own status", `{"object":"Tracker","tracking_code":"1","carrier":"USPS","status":"pre_transit","status_detail":"unknown","updated_at":"2026-03-01T10:00:00Z","tracking_details":[]}`, []string{"info_received 2026-03-01T10:00:00Z"}},
+		{"created", `{"description":"tracker.created","result":{"tracking_code":"1","carrier":"USPS","status":"unknown","updated_at":"2026-03-01T10:00:00Z","tracking_details":null}}`, []string{"scan_unmapped 2026-03-01T10:00:00Z"}},
+		{"an estimate alone, known when the event was", `{"object":"Event","description":"tracker.updated","created_at":"2026-03-01T10:00:00Z","result":{"tracking_code":"1","carrier":"USPS","est_delivery_date":"2026-03-04T18:00:00-05:00"}}`, []string{"eta_changed 2026-03-01T10:00:00Z by 2026-03-04T18:00:00-05:00"}},
+		{"an estimate without an offset is a date", `{"tracking_code":"1","carrier":"USPS","updated_at":"2026-03-01T10:00:00Z","est_delivery_date":"2026-03-04T18:00:00"}`, []string{"eta_changed 2026-03-01T10:00:00Z by 2026-03-04T00:00:00Z day"}},
+		{"nothing at all", `{"tracking_code":"1","carrier":"USPS","tracking_details":[]}`, nil},
+	}
+	for _, tt := range tests {
+		if diff := cmp.Diff(jsonSaidAll(t, jsonEvents(t, p, tt.text)), tt.want); diff != "" {
+			t.Errorf("%s: got -, want +:\n%s", tt.name, diff)
+		}
+	}
+}
+
+func TestBadEasyPostPayloads(t *testing.T) {
+	scan := func(fields string) string {
+		return "{\"tracking_code\":\"A1\",\"carrier\":\"UPS\",\"tracking_details\":[\n{\"datetime\":\"2026-03-01T10:00:00Z\"},\n  {\"status\":\"delivered\"," + fields + "}\n]}"
+	}
+	tests := []struct {
+		name, text string
+		want       []string
+	}{
+		{"another event", `{"object":"Event",` + "\n" + `"description":"batch.created","result":{"object":"Batch","status":{"a":1}}}`, []string{"2: /description want tracker.created or tracker.updated"}},
+		{"an event of no kind", `{"object":"Event","result":{}}`, []string{"1: /description want tracker.created or tracker.updated"}},
+		{"an event without result", `{"description":"tracker.updated","result":null}`, []string{"1: /result is required"}},
+		{"an event of something else", `{"description":"tracker.updated","result":{"object":"Shipment","tracking_code":"1"}}`, []string{"1: /result/object want Event or Tracker"}},
+		{"something else", `{"object":"Batch","id":"batch_1"}`, []string{"1: /object want Event or Tracker"}},
+		{"an empty object", `{}`, []string{"1: /tracking_code is required"}},
+		{"no number", `{"tracking_details":[{"datetime":"2026-03-01T10:00:00Z"}]}`, []string{
+			"1: /tracking_code is required", "1: /tracking_details/0 names no carrier, and the profile easypost has none",
+		}},
+		{"a number that cannot be one", strings.Replace(scan(`"datetime":"2026-03-01T10:00:00Z"`), "A1", "A#1", 1), []string{
+			"2: /tracking_details/0 the tracking number cannot be used: want trk:CARRIER:NUMBER in upper case, the number without spaces, dots and hyphens",
+			"3: /tracking_details/1 the tracking number cannot be used: want trk:CARRIER:NUMBER in upper case, the number without spaces, dots and hyphens",
+		}},
+		{"no time", scan(`"datetime":null`), []string{"3: /tracking_details/1/datetime is required"}},
+		{"no scan", strings.Replace(scan(`"datetime":"2026-03-01T10:00:00Z"`), `{"datetime":"2026-03-01T10:00:00Z"}`, "null", 1), []string{"2: /tracking_details/0/datetime is required"}},
+		{"a time in words", scan(`"datetime":"yesterday"`), []string{"3: /tracking_details/1/datetime is no time such as 2026-03-01T10:00:00Z"}},
+		{"a day that is none", scan(`"datetime":"2026-02-30T10:00:00Z"`), []string{"3: /tracking_details/1/datetime is no time such as 2026-03-01T10:00:00Z"}},
+		{"a fraction after a comma", scan(`"datetime":"2026-02-20T10:00:00,5Z"`), []string{"3: /tracking_details/1/datetime is no time such as 2026-03-01T10:00:00Z"}},
+		{"a time long ago", scan(`"datetime":"1970-01-01T00:00:00-05:00"`), []string{"3: /tracking_details/1 schema_violation: time: lies outside the years 2000 to 2100"}},
+		{"a time that is a number", scan("\n\"datetime\":1772900000"), []string{"4: /tracking_details/1/datetime is not of the type it should be"}},
+		{"scans that are no list", `{"tracking_code":"1","tracking_details":{"a":1}}`, []string{"1: /tracking_details is not of the type it should be"}},
+		{"a place that is a text", scan(`"datetime":"2026-03-01T10:00:00Z","tracking_location":"here"`), []string{"3: /tracking_details/1/tracking_location is not of the type it should be"}},
+		{"NUL in the words", scan(`"datetime":"2026-03-01T10:00:00Z","message":"a\u0000b"`), []string{"3: /tracking_details/1 control_char: a string holds the character U+0000"}},
+		{"an estimate that is no time", "{\"tracking_code\":\"1\",\"carrier\":\"UPS\",\n\"updated_at\":\"2026-03-01T10:00:00Z\",\n\"est_delivery_date\":\"soon\"}", []string{"3: /est_delivery_date is no time such as 2026-03-01T10:00:00Z"}},
+		{"an estimate of nobody knows when", `{"tracking_code":"1","carrier":"UPS","est_delivery_date":"2026-03-04T00:00:00Z"}`, []string{"1: /est_delivery_date cannot be placed in time: updated_at is missing, or no time such as 2026-03-01T10:00:00Z"}},
+		{"a status of nobody knows when", `{"tracking_code":"1","carrier":"UPS","status":"delivered"}`, []string{"1: /updated_at is required"}},
+	}
+	p := jsonProfile(t, "easypost")
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if diff := cmp.Diff(jsonOutcome(p, tt.text), tt.want); diff != "" {
+				t.Errorf("got -, want +:\n%s", diff)
+			}
+		})
+	}
+}
+
+// EasyPost writes a local clock as UTC where it does not know the place.
+func TestEasyPostsTimes(t *testing.T) {
+	tests := []struct{ datetime, place, want string }{
+		{"2026-03-01T10:00:00Z", `null`, "2026-03-01T10:00:00Z unknown"},
+		{"2026-03-01T10:00:00Z", `{"city":null,"state":""}`, "2026-03-01T10:00:00Z unknown"},
+		{"2026-03-01T10:00:00+00:00", `null`, "2026-03-01T10:00:00Z unknown"},
+		{"2026-03-01T10:00:00Z", `{"city":"London","country":"GB"}`, "2026-03-01T10:00:00Z London GB"},
+		{"2026-03-01T10:00:00-05:00", `null`, "2026-03-01T10:00:00-05:00"},
+		{"2026-03-01T10:00:00-0500", `null`, "2026-03-01T10:00:00-05:00"},
+		{"2026-03-01T10:00:00.250-05:00", `null`, "2026-03-01T10:00:00.25-05:00 millisecond"},
+		{"2026-03-01T10:00:00", `{"state":"ON","country":"CA"}`, "2026-03-01T10:00:00-05:00 location ON CA"},
+		{"2026-03-01T10:00", `{"country":"CA"}`, "2026-03-01T10:00:00Z unknown minute CA"},
+		{"2026-03-01", `{"country":"DE"}`, "2026-03-01T00:00:00+01:00 location day DE"},
+	}
+	p := jsonProfile(t, "easypost")
+	for _, tt := range tests {
+		doc := fmt.Sprintf(`{"tracking_code":"1","carrier":"X1","tracking_details":[{"status":"out_for_delivery","datetime":%q,"tracking_location":%s}]}`, tt.datetime, tt.place)
+		got := jsonSaidAll(t, jsonEvents(t, p, doc))
+		if want := []string{"out_for_delivery " + tt.want}; !slices.Equal(got, want) {
+			t.Errorf("%s at %s is %q, want %q", tt.datetime, tt.place, got, want)
+		}
+	}
+}
