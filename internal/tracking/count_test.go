@@ -59,7 +59,7 @@ func TestCopiesByContentDoNotCount(t *testing.T) {
 			[]told{attempt, s("", 0).retract("e1", 2), s("", 0).retract("e1", 2), s("created", 0)}, "created", "e1:retracted_by:e2 e3:duplicate_of:e2"},
 	}, func(w world) string { return w.ship("s1") })
 	w := fold(t, attempt, attempt)
-	if got := w.shipments["s1"].Parcels[0].Attempts; got != 1 {
+	if got := w.Shipments["s1"].Parcels[0].Attempts; got != 1 {
 		t.Errorf("attempts = %d after an attempt and its copy, want 1", got)
 	}
 }
@@ -82,10 +82,10 @@ func TestExpectedFactsTouchNoStatus(t *testing.T) {
 		if got := w.ship("s1"); got != "created" {
 			t.Errorf("after an estimated %s: %s, want created", typ, got)
 		}
-		if got := len(w.shipments["s1"].Estimates); got != 1 {
+		if got := len(w.Shipments["s1"].Estimates); got != 1 {
 			t.Errorf("after an estimated %s: %d entries in the ETA history, want 1", typ, got)
 		}
-		if len(w.holdings) > 0 {
+		if len(w.Holdings) > 0 {
 			t.Errorf("an estimated %s gave a number away", typ)
 		}
 	}
@@ -106,16 +106,18 @@ func TestNewestKnownEstimateIsTheETA(t *testing.T) {
 			[]told{s("eta_changed", 2, window(50), doc{"$recorded": 3.0}), s("eta_changed", 1, window(90), doc{"$recorded": 4.0})}, 90},
 		{"an estimated delivery is one", []told{s("delivered", 70, doc{"class": "EST", "$recorded": 5.0}), s("eta_changed", 1, window(90))}, 70},
 		{"a planned departure is none", []told{s("departed", 70, doc{"class": "PLN", "$recorded": 5.0}), s("eta_changed", 1, window(90))}, 90},
+		{"a scan's among the shipment's own, by when it was known",
+			[]told{s("tracking_assigned", 0), s("eta_changed", 3, window(90), doc{"$recorded": 3.0}), n("eta_changed", 2, window(50), doc{"$recorded": 2.0})}, 90},
 		{"a retracted one is none", []told{s("eta_changed", 1, window(90)), s("eta_changed", 2, window(50)), s("", 0).retract("e2", 3)}, 90},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			shipment := fold(t, tt.told...).shipments["s1"]
+			shipment := fold(t, tt.told...).Shipments["s1"]
 			if eta := shipment.ETA(); eta == nil || !eta.End.Equal(hour(tt.want)) {
 				t.Errorf("ETA = %+v, want %v", eta, hour(tt.want))
 			}
 		})
 	}
-	none := fold(t, s("created", 0)).shipments["s1"]
+	none := fold(t, s("created", 0)).Shipments["s1"]
 	if eta := none.ETA(); eta != nil {
 		t.Errorf("ETA = %+v, want none", eta)
 	}
@@ -135,7 +137,7 @@ func TestExceptionsOpenAndClose(t *testing.T) {
 		{"vanishes with its only fact", []told{opened, opened.retract("e1", 2)}, `unknown ""=unknown`, "e1:retracted_by:e2"},
 	}, func(w world) string { return w.ship("s1") })
 
-	got := fold(t, opened, resolved, s("exception_opened", 3), s("exception_resolved", 4)).shipments["s1"].Exceptions[0]
+	got := fold(t, opened, resolved, s("exception_opened", 3), s("exception_resolved", 4)).Shipments["s1"].Exceptions[0]
 	if !got.OpenedAt.Equal(hour(1)) || !got.ResolvedAt.Equal(hour(4)) {
 		t.Errorf("opened %v and resolved %v, want the first opening, %v, and the last resolution, %v", got.OpenedAt, got.ResolvedAt, hour(1), hour(4))
 	}
@@ -143,7 +145,7 @@ func TestExceptionsOpenAndClose(t *testing.T) {
 
 func TestExceptionOfAScanIsTheNumbersParcels(t *testing.T) {
 	w := fold(t, s("created", 0, parcels("p1", "p2")), s("tracking_assigned", 0, p("p2")), n("exception_opened", 1))
-	if got := w.shipments["s1"].Exceptions[0].ParcelID; got != "p2" {
+	if got := w.Shipments["s1"].Exceptions[0].ParcelID; got != "p2" {
 		t.Errorf("the exception is of parcel %q, want p2, which has the number", got)
 	}
 }
@@ -154,15 +156,15 @@ func TestRevisionIsTheNumberOfEventsUnderTheOwnSubject(t *testing.T) {
 		s("arrived", 4), s("", 0).retract("e6", 5), s("tracking_assigned", 0), n("out_for_delivery", 6), n("delivered", 7),
 	}
 	w := fold(t, append(all, all[1])...) // the last one is e11: a copy of e2 and e3
-	if got := w.shipments["s1"].Revision; got != 9 {
+	if got := w.Shipments["s1"].Revision; got != 9 {
 		t.Errorf("revision = %d, want 9: retracted, copies, skewed, expected and retractions count, scans of the number do not", got)
 	}
 	evs := knownOf(t, eventsOf(t, all...)...)
-	if got := foldWorld(append(evs, evs...)).shipments["s1"].Revision; got != 8 {
+	if got := foldWorld(append(evs, evs...)).Shipments["s1"].Revision; got != 8 {
 		t.Errorf("revision = %d when all came twice, want 8", got)
 	}
 	w = fold(t, s("created", 0, contents("l1", 1)))
-	if got := w.orders["o1"].Revision; got != 0 {
+	if got := w.Orders["o1"].Revision; got != 0 {
 		t.Errorf("revision of a placeholder = %d, want 0", got)
 	}
 }
@@ -174,7 +176,7 @@ func TestTimesAreCutToMicroseconds(t *testing.T) {
 	if got, want := w.ship("s1"), `out_for_delivery ""=out_for_delivery gap`; got != want {
 		t.Errorf("two facts of one microsecond: %s, want %s by rank", got, want)
 	}
-	if got, want := w.shipments["s1"].StatusSince, time.Date(2026, 3, 28, 0, 0, 0, 1000, time.UTC); !got.Equal(want) {
+	if got, want := w.Shipments["s1"].StatusSince, time.Date(2026, 3, 28, 0, 0, 0, 1000, time.UTC); !got.Equal(want) {
 		t.Errorf("since %v, want %v", got, want)
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 func (w world) holders() string {
 	var words []string
-	for _, h := range w.holdings {
+	for _, h := range w.Holdings {
 		span := "ever"
 		if !h.ValidFrom.IsZero() {
 			span = fmt.Sprint(h.ValidFrom.Sub(day0).Hours())
@@ -101,7 +101,7 @@ func TestEstimateBelongsToWhoHasTheNumberThen(t *testing.T) {
 	w := fold(t, s("tracking_assigned", 0), s("tracking_assigned", 0, from(5)).of("s2"),
 		n("departed", 4, doc{"class": "PLN", "$recorded": 6.0}), n("arrived", 6, doc{"class": "PLN", "$recorded": 4.0}))
 	for id, want := range map[events.ShipmentID]events.EventID{"s1": "e3", "s2": "e4"} {
-		if got := w.shipments[id].Estimates; len(got) != 1 || got[0].Ref.ID != want {
+		if got := w.Shipments[id].Estimates; len(got) != 1 || got[0].Ref.ID != want {
 			t.Errorf("estimates of %s = %+v, want %s alone", id, got, want)
 		}
 	}

@@ -91,15 +91,15 @@ func TestOriginalPromiseIsFrozen(t *testing.T) {
 	promised := func(h float64) doc { return doc{"promised_window": doc{"end": hour(h)}} }
 	changed := func(at, h float64) told { return o("promise_changed", at, doc{"window": doc{"end": hour(h)}}) }
 	w := fold(t, o("placed", 1, promised(50)), changed(3, 90), changed(2, 70))
-	got := w.orders["o1"]
+	got := w.Orders["o1"]
 	if !got.Original.End.Equal(hour(50)) || !got.Latest.End.Equal(hour(90)) {
 		t.Errorf("promise = %v, latest %v; want %v and %v", got.Original.End, got.Latest.End, hour(50), hour(90))
 	}
-	got = fold(t, o("placed", 1, promised(50)), changed(0, 90)).orders["o1"] // placed is the base whatever its time
+	got = fold(t, o("placed", 1, promised(50)), changed(0, 90)).Orders["o1"] // placed is the base whatever its time
 	if !got.Latest.End.Equal(hour(90)) {
 		t.Errorf("latest promise = %v, want %v: placed is the base whatever its time", got.Latest.End, hour(90))
 	}
-	got = fold(t, o("placed", 1), changed(2, 90)).orders["o1"]
+	got = fold(t, o("placed", 1), changed(2, 90)).Orders["o1"]
 	if got.Original != nil || !got.Latest.End.Equal(hour(90)) {
 		t.Errorf("promise = %v, latest %v; want none and %v", got.Original, got.Latest.End, hour(90))
 	}
@@ -220,7 +220,7 @@ func TestParcelsAndOrdersAreManyToMany(t *testing.T) {
 func TestOrderTimesAreThoseOfItsMilestones(t *testing.T) {
 	w := fold(t, all(o("placed", 0), carry("s1", 1, contents("l1", 1), "picked_up", "delivered"), carry("s2", 5, contents("l1", 1), "picked_up", "delivered"),
 		o("confirmed", 2), o("confirmed", 1, doc{"tz_source": "location"}), o("closed", 30))...)
-	got := w.orders["o1"]
+	got := w.Orders["o1"]
 	if !got.PlacedAt.Equal(hour(0)) || !got.ConfirmedAt.Equal(hour(1)) || !got.ShippedAt.Equal(hour(2)) || !got.DeliveredAt.Equal(hour(7)) || !got.ClosedAt.Equal(hour(30)) {
 		t.Errorf("placed %v, confirmed %v, shipped %v, delivered %v, closed %v; want hours 0, 1, 2, 7 and 30",
 			got.PlacedAt, got.ConfirmedAt, got.ShippedAt, got.DeliveredAt, got.ClosedAt)

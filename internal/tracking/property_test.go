@@ -1,10 +1,9 @@
 package tracking_test
 
 import (
-	"cmp"
+	"reflect"
 	"slices"
 	"testing"
-	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -15,239 +14,324 @@ import (
 	"github.com/waybill-io/waybill/internal/tracking/trackingtest"
 )
 
-// exactly compares states, unexported fields included.
-var exactly = gocmp.Options{
-	cmpopts.EquateEmpty(), gocmp.AllowUnexported(world{}, tracking.Line{}),
-	cmpopts.SortSlices(func(a, b tracking.Holding) bool {
-		return cmp.Or(cmp.Compare(a.Number, b.Number), cmp.Compare(a.ShipmentID, b.ShipmentID), a.Key.Compare(b.Key)) < 0
-	}),
+// property holds a property over events that are valid but seldom plausible, and
+// over histories of orders that have much to do with each other and arrive
+// badly. make properties tries each on 10,000 of both.
+func property(t *testing.T, holds func(t *rapid.T, evs []events.Event)) {
+	t.Parallel()
+	for name, source := range map[string]*rapid.Generator[[]events.Event]{
+		"arbitrary events": trackingtest.Arbitrary(25),
+		"histories":        trackingtest.Histories(2),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rapid.Check(t, func(t *rapid.T) { holds(t, source.Draw(t, "events")) })
+		})
+	}
 }
 
-// Broken on purpose, and seen to fail here: the sort key without its id, and
-// without its source; the second of one identity not dropped. A key without its
-// rank or its time of recording is a function of the set as well, of another
+// exactly compares states, unexported fields included.
+var exactly = gocmp.Options{cmpopts.EquateEmpty(), gocmp.AllowUnexported(tracking.Line{})}
+
+// differ shows where two values differ, or "".
+func differ[T any](want, got T) string {
+	if reflect.DeepEqual(want, got) { // far quicker, and nearly always true
+		return ""
+	}
+	return gocmp.Diff(want, got, exactly)
+}
+
+// arriving draws how events arrive: in the order in which they were told or
+// happened, or in any; some of them again, at any later time. As each event is
+// of one topic or the other, any order is one in which the two may interleave.
+func arriving(t *rapid.T, all []known) []*tracking.Fact {
+	facts := make([]*tracking.Fact, len(all))
+	for i, e := range all {
+		facts[i] = tracking.NewFact(e.Event, e.hash)
+	}
+	switch rapid.SampledFrom([]string{"any", "any", "told", "happened"}).Draw(t, "order") {
+	case "any":
+		facts = rapid.Permutation(facts).Draw(t, "arriving")
+	case "happened":
+		slices.SortFunc(facts, func(a, b *tracking.Fact) int { return a.Key.Compare(b.Key) })
+	}
+	for range rapid.IntRange(0, 5).Draw(t, "repeated") {
+		i := rapid.IntRange(0, len(facts)-1).Draw(t, "again")
+		facts = slices.Insert(facts, rapid.IntRange(i, len(facts)).Draw(t, "when"), facts[i])
+	}
+	return facts
+}
+
+// byStream sorts facts by stream, and keeps their order.
+func byStream(facts []*tracking.Fact) map[events.Stream][]*tracking.Fact {
+	streams := map[events.Stream][]*tracking.Fact{}
+	for _, f := range facts {
+		streams[f.Stream()] = append(streams[f.Stream()], f)
+	}
+	return streams
+}
+
+// Broken on purpose, and seen to fail here: the sort key without its source, and
+// without its id; the second of one identity not dropped; facts not sorted; own
+// facts and scans one after the other instead of merged. A key without its time,
+// its rank or its time of recording is a function of the set as well, of another
 // one: there the oracle disagrees.
-func TestFoldIsAFunctionOfTheSet(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		evs := knownOf(t, trackingtest.Arbitrary(25).Draw(t, "events")...)
-		other := rapid.Permutation(evs).Draw(t, "other order")
-		for range rapid.IntRange(0, 5).Draw(t, "repeated") {
-			other = append(other, rapid.SampledFrom(evs).Draw(t, "again"))
-		}
-		if diff := gocmp.Diff(foldWorld(evs), foldWorld(other), exactly); diff != "" {
+func TestPropertyFoldIsAFunctionOfTheSet(t *testing.T) {
+	property(t, func(t *rapid.T, evs []events.Event) {
+		all := knownOf(t, evs...)
+		want, got := trackingtest.Fold(factsOf(all)), trackingtest.Fold(byStream(arriving(t, all)))
+		if diff := differ(want, got); diff != "" {
 			t.Fatalf("in another order, and repeated, the same events mean (-first +second):\n%s", diff)
 		}
 	})
 }
 
-// writer keeps a shipment as the projector does: it applies what may be applied
-// and folds everything otherwise.
-type writer struct {
-	id      events.ShipmentID
-	own     []*tracking.Fact
-	scans   []tracking.Scan
-	state   tracking.Shipment
-	marks   tracking.Marks
-	applied int
-}
-
-func (w *writer) take(f *tracking.Fact) {
-	if slices.ContainsFunc(w.own, func(o *tracking.Fact) bool { return o.Ref() == f.Ref() }) {
-		return
-	}
-	w.own = append(w.own, f)
-	w.finish(f, func() (tracking.Mark, bool) { return w.state.Apply(f) })
-}
-
-// scan takes a scan that counts (a number's stream is sorted out before).
-func (w *writer) scan(it tracking.Scan) {
-	w.scans = append(w.scans, it)
-	w.finish(it.Fact, func() (tracking.Mark, bool) { return w.state.ApplyScan(it) })
-}
-
-func (w *writer) finish(f *tracking.Fact, apply func() (tracking.Mark, bool)) {
-	mark, ok := apply()
-	if !ok {
-		w.state, w.marks = tracking.FoldShipment(w.id, w.own, w.scans)
-		return
-	}
-	w.applied++
-	w.state.Settle()
-	if !mark.IsZero() {
-		w.marks[f.Ref()] = mark
-	}
-}
-
-// Broken on purpose, and seen to fail here: Apply taking a fact of the newest
-// instant and rank, one that sorts before the newest, one that names a new
-// parcel, a create, an assignment, an estimate; Apply not counting the revision
-// and not keeping the newest key. Three that random cases seldom meet fail in
-// TestApplyRefusesWhatOnlyAFoldCanTell alone: Apply taking what is retracted
-// already, what is skewed, a delivery of quantities.
-func TestApplyIsFoldWhereItAccepts(t *testing.T) {
-	applied := 0
-	rapid.Check(t, func(t *rapid.T) {
-		facts := factsOf(knownOf(t, trackingtest.Arbitrary(30).Draw(t, "events")...))
-		number := events.TrackingStreamOf(trackingtest.Carrier, trackingtest.Numbers[0])
-		anyone := []tracking.Holding{{Assignment: tracking.Assignment{ShipmentID: "s1", ParcelID: "p1"}}}
-		given, _ := tracking.FoldNumber(facts[number], anyone)
-		w := writer{id: "s1"}
-		w.state, w.marks = tracking.FoldShipment(w.id, nil, nil)
-		for _, step := range rapid.Permutation(steps(facts, given["s1"])).Draw(t, "order") {
-			step(&w)
+// What is taken in batches, of both topics, any of them again, ends where one fold
+// of everything ends.
+//
+// Broken on purpose, and seen to fail here: the sort key without its time, its
+// rank, its source, its id; the second of one identity not dropped; the last of
+// several copies as the original; and whatever fails below, where it says so.
+func TestPropertyBatchesEndWhereTheFoldEnds(t *testing.T) {
+	property(t, func(t *rapid.T, evs []events.Event) {
+		all := knownOf(t, evs...)
+		w := trackingtest.NewWriter()
+		for left := arriving(t, all); len(left) > 0; {
+			n := rapid.IntRange(1, min(8, len(left))).Draw(t, "batch")
+			w.Take(left[:n]...)
+			left = left[n:]
 		}
-		applied += w.applied
-		state, marks := tracking.FoldShipment("s1", w.own, w.scans)
-		if diff := gocmp.Diff(state, w.state, exactly); diff != "" {
-			t.Fatalf("applied one by one the shipment differs (-folded +applied):\n%s", diff)
-		}
-		if diff := gocmp.Diff(marks, w.marks, exactly); diff != "" {
-			t.Fatalf("applied one by one the marks differ (-folded +applied):\n%s", diff)
+		if diff := differ(trackingtest.Fold(factsOf(all)), w.World()); diff != "" {
+			t.Fatalf("taken in batches the same events mean (-folded +taken):\n%s", diff)
 		}
 	})
-	if applied == 0 {
-		t.Error("no fact was ever applied")
-	}
 }
 
-func steps(facts map[events.Stream][]*tracking.Fact, scans []tracking.Scan) []func(*writer) {
-	var all []func(*writer)
-	for _, f := range facts[events.Stream{Kind: events.ShipmentStream, ID: "s1"}] {
-		all = append(all, func(w *writer) { w.take(f) })
-	}
-	for _, it := range scans {
-		all = append(all, func(w *writer) { w.scan(it) })
-	}
-	return all
-}
-
-// In the order in which things happen nearly everything can be applied.
-func TestApplyAcceptsWhatHappensInOrder(t *testing.T) {
-	all := []told{
-		s("created", 0), s("info_received", 1), s("picked_up", 2), s("departed", 3), s("arrived", 4), s("customs_held", 5), s("customs_released", 6),
-		s("out_for_delivery", 7, p("p1")), s("delivery_attempted", 8), s("exception_opened", 9), s("exception_resolved", 10), s("position", 11), s("damaged", 12), s("delivered", 13),
-	}
-	w := writer{id: "s1", marks: tracking.Marks{}}
-	for _, e := range knownOf(t, eventsOf(t, all...)...) {
-		w.take(tracking.NewFact(e.Event, e.hash))
-	}
-	if got, want := w.applied, len(all)-1; got != want {
-		t.Errorf("%d facts were applied, want %d: all but the create", got, want)
-	}
-}
-
-func TestApplyRefusesWhatOnlyAFoldCanTell(t *testing.T) {
-	base := []told{s("created", 0), s("picked_up", 1), s("", 0).retract("e9", 1)}
-	tests := []struct {
-		name string
-		told told
-	}{
-		{"what sorts before the newest", s("info_received", 0.5)},
-		{"what lies beside the newest: it may be its copy", s("picked_up", 1)},
-		{"a create", s("created", 2)},
-		{"an assignment", s("tracking_assigned", 2)},
-		{"a retraction", s("", 0).retract("e1", 2)},
-		{"a delivery of quantities", s("delivered", 2, contents("l1", 1))},
-		{"a parcel that is new", s("departed", 2, p("p2"))},
-		{"what is retracted already", s("departed", 2, id("e9"))},
-		{"what lies in our future", s("departed", 99, doc{"$ingested": 2.0})},
-		{"what is expected", s("departed", 2, doc{"class": "EST"})},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			evs := knownOf(t, eventsOf(t, append(slices.Clone(base), tt.told.with(doc{"$id": cmp.Or(idOf(tt.told), "new")}))...)...)
-			facts := factsOf(evs)[events.Stream{Kind: events.ShipmentStream, ID: "s1"}]
-			state, _ := tracking.FoldShipment("s1", facts[:len(base)], nil)
-			before, _ := tracking.FoldShipment("s1", facts[:len(base)], nil)
-			if _, ok := state.Apply(facts[len(base)]); ok {
-				t.Error("Apply took it")
+// What is taken one by one is after each fact that Apply took what a fold of all
+// facts so far is, marks included.
+//
+// Broken on purpose, and seen to fail here: Apply taking a fact of the newest
+// instant and rank, one that sorts before the newest, one that names a new
+// parcel, a create, an assignment, an estimate, what is retracted already; Apply
+// not counting the revision and not keeping the newest key; a newest key that
+// forgets copies. What random events seldom meet fails in
+// TestApplyRefusesWhatOnlyAFoldCanTell.
+func TestPropertyApplyIsFoldWhereItAccepts(t *testing.T) {
+	property(t, func(t *rapid.T, evs []events.Event) {
+		all := knownOf(t, evs...)
+		w := trackingtest.NewWriter()
+		w.OnApply = func(id events.ShipmentID) {
+			state, marks := w.Refold(id)
+			kept, noted := w.Shipment(id)
+			if diff := differ(state, kept) + differ(marks, noted); diff != "" {
+				t.Fatalf("%s after a fact was applied (-folded +applied):\n%s", id, diff)
 			}
-			if diff := gocmp.Diff(before, state, exactly); diff != "" {
-				t.Errorf("Apply refused and changed (-before +after):\n%s", diff)
-			}
-		})
-	}
+		}
+		for _, f := range arriving(t, all) {
+			w.Take(f)
+		}
+		if diff := differ(trackingtest.Fold(factsOf(all)), w.World()); diff != "" {
+			t.Fatalf("taken one by one the same events mean (-folded +taken):\n%s", diff)
+		}
+	})
 }
 
-func idOf(d told) string {
-	id, _ := d.data["$id"].(string)
-	return id
+// takeBack retracts an event, at any time.
+func takeBack(t *rapid.T, target events.Event) events.Event {
+	at := trackingtest.Day0.Add(rapid.SampledFrom(trackingtest.Times).Draw(t, "back at"))
+	back := events.New(target.Tenant, "urn:c", "back", target.Subject, &events.Retracted{
+		Fact: events.Fact{OccurredAt: at}, Stream: target.Stream().Kind,
+		RetractedSource: target.Source, RetractedID: target.ID, Reason: "incorrect_data",
+	})
+	back.IngestedAt = back.Time
+	return back
 }
 
-// A retraction acts before and after its target alike, and the fold without the
-// target is the fold with it taken back but for the marks and the revision.
-func TestRetractionActsWheneverItComes(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		evs := trackingtest.Arbitrary(20).Draw(t, "events")
-		evs = slices.DeleteFunc(evs, func(e events.Event) bool { return e.Type() == events.TypeRetracted })
+// A retraction that comes first and one that comes last end in the same.
+//
+// Broken on purpose, and seen to fail here: Apply taking what is retracted
+// already, and a state that does not remember it; facts not sorted; the sort key
+// without its time or its rank.
+func TestPropertyRetractionActsBeforeAndAfterItsTarget(t *testing.T) {
+	property(t, func(t *rapid.T, evs []events.Event) {
+		target := rapid.SampledFrom(evs).Draw(t, "target")
+		all := knownOf(t, append(slices.Clone(evs), takeBack(t, target))...)
+		facts := arriving(t, all[:len(evs)])
+		back := tracking.NewFact(all[len(evs)].Event, all[len(evs)].hash)
+		after, before := trackingtest.NewWriter(), trackingtest.NewWriter()
+		before.Take(back)
+		for _, f := range facts {
+			before.Take(f)
+			after.Take(f)
+		}
+		after.Take(back)
+		if diff := differ(after.World(), before.World()); diff != "" {
+			t.Fatalf("the retraction acts otherwise before its target (-after +before):\n%s", diff)
+		}
+	})
+}
+
+// What is taken back is as if it had never been said, but for the marks and the
+// revision.
+//
+// Broken on purpose, and seen to fail here: a retraction that acts only after its
+// target; facts not sorted.
+func TestPropertyWhatIsTakenBackDoesNotAct(t *testing.T) {
+	property(t, func(t *rapid.T, evs []events.Event) {
+		evs = slices.DeleteFunc(slices.Clone(evs), func(e events.Event) bool { return e.Type() == events.TypeRetracted })
 		if len(evs) == 0 {
 			t.Skip("nothing to take back")
 		}
-		i := rapid.IntRange(0, len(evs)-1).Draw(t, "target")
-		target := evs[i]
-		back := events.New("acme", "urn:c", "back", target.Subject, &events.Retracted{
-			Fact:   events.Fact{OccurredAt: pickTime(t)},
-			Stream: target.Stream().Kind, RetractedSource: target.Source, RetractedID: target.ID, Reason: "incorrect_data",
-		})
-		back.IngestedAt = back.Time
-		without := slices.Delete(slices.Clone(evs), i, i+1)
-		after := foldWorld(knownOf(t, append(slices.Clone(evs), back)...))
-		first := foldWorld(knownOf(t, append([]events.Event{back}, evs...)...))
-		if diff := gocmp.Diff(first, after, exactly); diff != "" {
-			t.Fatalf("the retraction acts otherwise before its target (-before +after):\n%s", diff)
-		}
-		ref := tracking.Ref{Stream: target.Stream(), Source: target.Source, ID: target.ID}
-		if got, want := after.marks[ref].RetractedBy, (tracking.Twin{Source: "urn:c", ID: "back"}); got != want {
+		target := rapid.SampledFrom(evs).Draw(t, "target")
+		ref := refOf(known{Event: target})
+		without := slices.DeleteFunc(slices.Clone(evs), func(e events.Event) bool { return refOf(known{Event: e}) == ref })
+		after := foldWorld(knownOf(t, append(slices.Clone(evs), takeBack(t, target))...))
+		if got, want := after.Marks[ref].RetractedBy, (tracking.Twin{Source: "urn:c", ID: "back"}); got != want {
 			t.Fatalf("the target is retracted by %v, want %v", got, want)
 		}
-		delete(after.marks, ref)
+		delete(after.Marks, ref)
 		sameBut(t, foldWorld(knownOf(t, without...)), after, target.Stream())
 	})
-}
-
-func pickTime(t *rapid.T) time.Time {
-	return trackingtest.Day0.Add(rapid.SampledFrom(trackingtest.Times).Draw(t, "back at"))
 }
 
 // sameBut compares two worlds but for how many facts a stream has and which is
 // the newest, where the retraction itself counts.
 func sameBut(t *rapid.T, want, got world, stream events.Stream) {
 	for _, w := range []world{want, got} {
-		for id, s := range w.shipments {
+		for id, s := range w.Shipments {
 			s.Revision, s.Guard = 0, tracking.Guard{}
-			w.shipments[id] = s
+			w.Shipments[id] = s
 		}
-		for id, o := range w.orders {
+		for id, o := range w.Orders {
 			o.Revision, o.Newest = 0, tracking.Key{}
-			w.orders[id] = o
+			w.Orders[id] = o
 		}
 	}
 	// A stream with nothing else in it has a row now that says nothing.
-	if id := events.ShipmentID(stream.ID); stream.Kind == events.ShipmentStream && want.shipments[id].ID == "" {
-		delete(got.shipments, id)
+	if id := events.ShipmentID(stream.ID); stream.Kind == events.ShipmentStream && want.Shipments[id].ID == "" {
+		delete(got.Shipments, id)
 	}
-	if id := events.OrderID(stream.ID); stream.Kind == events.OrderStream && want.orders[id].ID == "" {
-		delete(got.orders, id)
+	if id := events.OrderID(stream.ID); stream.Kind == events.OrderStream && want.Orders[id].ID == "" {
+		delete(got.Orders, id)
 	}
-	if diff := gocmp.Diff(want, got, exactly); diff != "" {
+	if diff := differ(want, got); diff != "" {
 		t.Fatalf("what was taken back still acts (-without it +taken back):\n%s", diff)
 	}
 }
 
-func TestRevisionCountsDifferentStoredEvents(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		evs := knownOf(t, trackingtest.Arbitrary(25).Draw(t, "events")...)
-		w := foldWorld(append(slices.Clone(evs), evs...))
-		count := map[events.Stream]int64{}
-		for _, e := range evs {
-			count[e.Stream()]++
+// Facts of all streams poured into every fold, whatever it is for, and applied to
+// whatever came of it.
+func TestPropertyNoSequenceOfEventsPanics(t *testing.T) {
+	property(t, func(t *rapid.T, evs []events.Event) {
+		all := arriving(t, knownOf(t, evs...))
+		parcels := rapid.SampledFrom([]events.ParcelID{"", "p1", "p9"})
+		scans := make([]tracking.Scan, len(all))
+		for i, f := range all {
+			scans[i] = tracking.Scan{Fact: f, Parcel: parcels.Draw(t, "parcel")}
 		}
-		for id, s := range w.shipments {
+		cut := rapid.IntRange(0, len(all)).Draw(t, "folded")
+		s, _ := tracking.FoldShipment("s1", all[:cut], scans[cut:])
+		assignments := tracking.Assignments("s1", all)
+		given, _ := tracking.FoldNumber(all, tracking.Resolve(assignments))
+		base, _ := tracking.FoldOrder(all)
+		carried := make([]tracking.Carried, len(s.Contents))
+		for i, c := range s.Contents {
+			carried[i] = tracking.Carried{Content: c, ShipmentID: "s1", Direction: s.Direction}
+		}
+		base.With("o1", carried)
+		for _, state := range []tracking.Shipment{s, {}} {
+			for i, f := range all {
+				state.Apply(f)
+				state.ApplyScan(scans[i])
+				state.Settle()
+			}
+			for _, it := range given["s1"] {
+				state.ApplyScan(it)
+			}
+			state.ETA()
+			state.Numbers()
+			state.Orders()
+		}
+	})
+}
+
+// The marks alone, which rows do not show: however the events came, each names
+// entries that are there, and says a thing once.
+//
+// Broken on purpose, and seen to fail here: the sort key without its time, its
+// rank, its source, its id; the second of one identity not dropped; the last of
+// several copies as the original; a state that forgets what is retracted already.
+func TestPropertyMarksAreAFunctionOfTheSet(t *testing.T) {
+	property(t, func(t *rapid.T, evs []events.Event) {
+		all := knownOf(t, evs...)
+		w := trackingtest.NewWriter()
+		for left := arriving(t, all); len(left) > 0; left = left[min(3, len(left)):] {
+			w.Take(left[:min(3, len(left))]...)
+		}
+		marks := w.World().Marks
+		if diff := differ(foldWorld(all).Marks, marks); diff != "" {
+			t.Fatalf("marks of the same events (-folded +taken):\n%s", diff)
+		}
+		there := map[tracking.Ref]bool{}
+		for _, e := range all {
+			there[refOf(e)] = true
+		}
+		for ref, m := range marks {
+			checkMark(t, ref, m, there)
+		}
+	})
+}
+
+func checkMark(t *rapid.T, ref tracking.Ref, m tracking.Mark, there map[tracking.Ref]bool) {
+	for _, twin := range []tracking.Twin{{Source: ref.Source, ID: ref.ID}, m.DuplicateOf, m.RetractedBy} {
+		if twin != (tracking.Twin{}) && !there[tracking.Ref{Stream: ref.Stream, Source: twin.Source, ID: twin.ID}] {
+			t.Fatalf("%v has a mark that names %v, which is not there", ref, twin)
+		}
+	}
+	if !slices.IsSorted(m.Anomalies) || len(slices.Compact(slices.Clone(m.Anomalies))) != len(m.Anomalies) {
+		t.Fatalf("%v has the anomalies %v, want each once and sorted", ref, m.Anomalies)
+	}
+	if m.DuplicateOf != (tracking.Twin{}) && (m.RetractedBy != tracking.Twin{} || slices.Contains(m.Anomalies, tracking.ClockSkew)) {
+		t.Fatalf("%v is a copy and does not count besides: %+v", ref, m)
+	}
+}
+
+// Broken on purpose, and seen to fail here: the sort key without its time, its
+// rank, its time of recording, its source, its id; a delivery ranked below a
+// return; all order facts of one rank; the end of a day taken for its start;
+// estimates not sorted; the second of one identity not dropped; copies counted
+// twice, or the last one as the original; a retraction that acts only after its
+// target; a second create without its mark; a tie for a number won by the earlier.
+// What random events seldom meet (an order's cancel and amendment of one instant)
+// fails in TestFactsOfOneInstantSortByRank.
+func TestPropertyFoldAgreesWithTheOracle(t *testing.T) {
+	property(t, func(t *rapid.T, evs []events.Event) {
+		if diff := disagreement(knownOf(t, evs...)); diff != "" {
+			t.Fatalf("the package differs from the oracle (-oracle +package):\n%s", diff)
+		}
+	})
+}
+
+// Broken on purpose, and seen to fail here: the second of one identity not
+// dropped; a revision of what counts alone.
+func TestPropertyRevisionCountsDifferentStoredEvents(t *testing.T) {
+	property(t, func(t *rapid.T, evs []events.Event) {
+		all := knownOf(t, evs...)
+		w := foldWorld(append(slices.Clone(all), all...))
+		refs := map[tracking.Ref]bool{}
+		count := map[events.Stream]int64{}
+		for _, e := range all {
+			if ref := refOf(e); !refs[ref] {
+				refs[ref] = true
+				count[ref.Stream]++
+			}
+		}
+		for id, s := range w.Shipments {
 			if want := count[events.Stream{Kind: events.ShipmentStream, ID: string(id)}]; s.Revision != want {
 				t.Fatalf("revision of shipment %s = %d, want %d", id, s.Revision, want)
 			}
 		}
-		for id, o := range w.orders {
+		for id, o := range w.Orders {
 			if want := count[events.Stream{Kind: events.OrderStream, ID: string(id)}]; o.Revision != want {
 				t.Fatalf("revision of order %s = %d, want %d", id, o.Revision, want)
 			}

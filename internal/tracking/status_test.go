@@ -88,7 +88,7 @@ func begin(status string) told {
 func holds(t *testing.T, story []told, from string, to tracking.Status, cell string) {
 	t.Helper()
 	w := fold(t, story...)
-	parcel := w.shipments["s1"].Parcels[0]
+	parcel := w.Shipments["s1"].Parcels[0]
 	want, since, odd := tracking.Status(from), 1.0, ""
 	switch cell {
 	case "m":
@@ -142,7 +142,7 @@ func TestGapIsAStageThatWasNeverReported(t *testing.T) {
 			for i, typ := range strings.Fields(tt.story) {
 				story = append(story, s(typ, float64(i)))
 			}
-			if got := fold(t, story...).shipments["s1"]; got.Gap() != tt.gap {
+			if got := fold(t, story...).Shipments["s1"]; got.Gap() != tt.gap {
 				t.Errorf("gap = %v, want %v", got.Gap(), tt.gap)
 			}
 		})
@@ -228,7 +228,7 @@ func TestShipmentIsItsLeastAdvancedLiveParcel(t *testing.T) {
 
 func TestShipmentHasItsStatusSinceItCameToIt(t *testing.T) {
 	w := fold(t, s("created", 0, parcels("p1", "p2")), s("picked_up", 1, p("p1")), s("picked_up", 2, p("p2")), s("picked_up", 3))
-	if got, want := w.shipments["s1"].StatusSince, hour(2); !got.Equal(want) {
+	if got, want := w.Shipments["s1"].StatusSince, hour(2); !got.Equal(want) {
 		t.Errorf("picked up since %v, want %v, when the last parcel was", got, want)
 	}
 }
@@ -267,7 +267,7 @@ func TestDayIsItsStartForTheWayAndItsEndForWhatEndsIt(t *testing.T) {
 	day := func(at string) doc { return doc{"occurred_at": at, "time_precision": "day"} }
 	w := fold(t,
 		s("departed", 0, day("2026-03-28T18:00:00+02:00")), s("delivered", 0, day("2026-03-28T01:00:00-07:00")))
-	parcel := w.shipments["s1"].Parcels[0]
+	parcel := w.Shipments["s1"].Parcels[0]
 	if got, want := parcel.HandedOverAt, time.Date(2026, 3, 27, 22, 0, 0, 0, time.UTC); !got.Equal(want) {
 		t.Errorf("departed at %v, want %v, the start of the day there", got, want)
 	}
@@ -290,10 +290,10 @@ func TestLocalDayDoesNotDependOnThisMachinesZone(t *testing.T) {
 		t.Skipf("the zone database is not here: %v", err)
 	}
 	told := s("picked_up", 0, doc{"occurred_at": "2026-03-29T12:00:00+02:00", "time_precision": "day"})
-	utc := fold(t, told).shipments["s1"].StatusSince
+	utc := fold(t, told).Shipments["s1"].StatusSince
 	defer func(was *time.Location) { time.Local = was }(time.Local)
 	time.Local = berlin
-	if got := fold(t, told).shipments["s1"].StatusSince; !got.Equal(utc) {
+	if got := fold(t, told).Shipments["s1"].StatusSince; !got.Equal(utc) {
 		t.Errorf("picked up at %v in Berlin, at %v elsewhere", got, utc)
 	}
 	if want := time.Date(2026, 3, 28, 22, 0, 0, 0, time.UTC); !utc.Equal(want) {
@@ -304,7 +304,7 @@ func TestLocalDayDoesNotDependOnThisMachinesZone(t *testing.T) {
 func TestMilestonesOfAParcel(t *testing.T) {
 	w := fold(t, s("picked_up", 1, p("p1")), s("delivery_attempted", 2), s("available_for_pickup", 3), s("departed", 4), s("delivery_attempted", 5),
 		s("available_for_pickup", 6), s("delivered", 7, doc{"occurred_at": "2026-03-28T23:30:00-07:00"}), s("return_initiated", 60), s("lost", 61), s("delivered", 62))
-	got := w.shipments["s1"].Parcels[0]
+	got := w.Shipments["s1"].Parcels[0]
 	delivered := time.Date(2026, 3, 29, 6, 30, 0, 0, time.UTC)
 	for _, at := range []struct {
 		name      string
@@ -329,7 +329,7 @@ func TestCarrierIsTheCreatesOrTheLastThatAFactNames(t *testing.T) {
 		"AAAA": {s("picked_up", 1, by("BBBB")), s("created", 0, by("AAAA")), s("departed", 2, by("CCCC"))},
 		"CCCC": {s("created", 0), s("departed", 2, by("CCCC")), s("picked_up", 1, by("BBBB"))},
 	} {
-		if got := fold(t, story...).shipments["s1"].Carrier; got != want {
+		if got := fold(t, story...).Shipments["s1"].Carrier; got != want {
 			t.Errorf("carrier = %s, want %s", got, want)
 		}
 	}

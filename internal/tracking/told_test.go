@@ -201,7 +201,7 @@ func fold(t testing.TB, all ...told) world {
 // ship says in short where a shipment stands: its status, then its parcels
 // where these are not just "p1" with the same.
 func (w world) ship(id events.ShipmentID) string {
-	s, ok := w.shipments[id]
+	s, ok := w.Shipments[id]
 	if !ok {
 		return "none"
 	}
@@ -230,7 +230,7 @@ func (w world) ship(id events.ShipmentID) string {
 // odd lists the marks in short, by event id.
 func (w world) odd() string {
 	var words []string
-	for ref, m := range w.marks {
+	for ref, m := range w.Marks {
 		if m.DuplicateOf != (tracking.Twin{}) {
 			words = append(words, fmt.Sprintf("%s:duplicate_of:%s", ref.ID, m.DuplicateOf.ID))
 		}
@@ -251,7 +251,7 @@ func (w world) odd() string {
 // order says in short where an order stands: its status, what is not zero of
 // its lines, its holds and its flags.
 func (w world) order(id events.OrderID) string {
-	r, ok := w.orders[id]
+	r, ok := w.Orders[id]
 	if !ok {
 		return "none"
 	}

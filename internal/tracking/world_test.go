@@ -9,16 +9,11 @@ import (
 
 	"github.com/waybill-io/waybill/events"
 	"github.com/waybill-io/waybill/internal/tracking"
+	"github.com/waybill-io/waybill/internal/tracking/trackingtest"
 )
 
-// world is everything that the package says of a set of events, put together
-// as a writer does that folds every stream from all its facts.
-type world struct {
-	orders    map[events.OrderID]tracking.Order
-	shipments map[events.ShipmentID]tracking.Shipment
-	holdings  []tracking.Holding
-	marks     tracking.Marks
-}
+// world is all that a set of events means, in short words for the tests.
+type world trackingtest.World
 
 // failer is what testing.TB and rapid.T share.
 type failer interface {
@@ -31,16 +26,11 @@ func knownOf(t failer, evs ...events.Event) []known {
 	t.Helper()
 	all := make([]known, len(evs))
 	for i, e := range evs {
-		m, err := events.Encode(e)
+		f, err := trackingtest.FactOf(e)
 		if err != nil {
-			t.Fatalf("Encode(%s %s): %v", e.Type(), e.ID, err)
+			t.Fatalf("%v", err)
 		}
-		if all[i].Event, err = events.Decode(m); err != nil {
-			t.Fatalf("Decode(%s %s): %v", e.Type(), e.ID, err)
-		}
-		if all[i].hash, err = all[i].ContentHash(); err != nil {
-			t.Fatalf("ContentHash(%s %s): %v", e.Type(), e.ID, err)
-		}
+		all[i] = known{f.Event, f.Hash}
 	}
 	return all
 }
@@ -55,92 +45,19 @@ func factsOf(all []known) map[events.Stream][]*tracking.Fact {
 
 // foldWorld folds everything.
 func foldWorld(all []known) world {
-	w := world{
-		orders: map[events.OrderID]tracking.Order{}, shipments: map[events.ShipmentID]tracking.Shipment{}, marks: tracking.Marks{},
-	}
-	facts := factsOf(all)
-	assigned := map[events.Stream][]tracking.Assignment{}
-	for stream, own := range facts {
-		if stream.Kind == events.ShipmentStream {
-			for _, a := range tracking.Assignments(events.ShipmentID(stream.ID), own) {
-				number := events.TrackingStreamOf(a.Carrier, a.Number)
-				assigned[number] = append(assigned[number], a)
-			}
-		}
-	}
-	scans := map[events.ShipmentID][]tracking.Scan{}
-	resolved := map[events.Stream][]tracking.Holding{}
-	for number, of := range assigned {
-		resolved[number] = tracking.Resolve(of)
-		w.holdings = append(w.holdings, resolved[number]...)
-	}
-	for stream, own := range facts {
-		if stream.Kind == events.TrackingStream {
-			given, marks := tracking.FoldNumber(own, resolved[stream])
-			w.addMarks(marks)
-			for id, its := range given {
-				scans[id] = append(scans[id], its...)
-			}
-		}
-	}
-	carried := map[events.OrderID][]tracking.Carried{}
-	for stream, own := range facts {
-		if stream.Kind != events.ShipmentStream {
-			continue
-		}
-		s, marks := tracking.FoldShipment(events.ShipmentID(stream.ID), own, scans[events.ShipmentID(stream.ID)])
-		w.addMarks(marks)
-		w.shipments[s.ID] = s
-		for _, c := range s.Contents {
-			carried[c.OrderID] = append(carried[c.OrderID], tracking.Carried{Content: c, ShipmentID: s.ID, Direction: s.Direction})
-		}
-	}
-	for _, h := range w.holdings {
-		if h.Lost {
-			stream := events.Stream{Kind: events.ShipmentStream, ID: string(h.ShipmentID)}
-			w.marks.Note(tracking.Ref{Stream: stream, Source: h.Key.Source, ID: h.Key.ID}, tracking.AssignmentReplaced)
-		}
-	}
-	w.foldOrders(facts, carried)
-	return w
-}
-
-func (w *world) foldOrders(facts map[events.Stream][]*tracking.Fact, carried map[events.OrderID][]tracking.Carried) {
-	for stream, own := range facts {
-		if stream.Kind == events.OrderStream {
-			base, marks := tracking.FoldOrder(own)
-			w.addMarks(marks)
-			w.orders[events.OrderID(stream.ID)] = base.With(events.OrderID(stream.ID), carried[events.OrderID(stream.ID)])
-		}
-	}
-	for id, rows := range carried {
-		if _, ok := w.orders[id]; !ok {
-			w.orders[id] = tracking.OrderBase{}.With(id, rows)
-		}
-	}
-}
-
-func (w *world) addMarks(marks tracking.Marks) {
-	for ref, m := range marks {
-		for _, a := range m.Anomalies {
-			w.marks.Note(ref, a)
-		}
-		one := w.marks[ref]
-		one.DuplicateOf, one.RetractedBy, one.Unmatched = m.DuplicateOf, m.RetractedBy, m.Unmatched
-		w.marks[ref] = one
-	}
+	return world(trackingtest.Fold(factsOf(all)))
 }
 
 // asOracle brings what the package says into the oracle's form.
 func (w *world) asOracle() *oracle {
-	o := &oracle{orders: map[events.OrderID]orderRow{}, shipments: map[events.ShipmentID]shipmentRow{}, marks: w.marks}
-	for id, s := range w.shipments {
+	o := &oracle{orders: map[events.OrderID]orderRow{}, shipments: map[events.ShipmentID]shipmentRow{}, marks: w.Marks}
+	for id, s := range w.Shipments {
 		o.shipments[id] = shipmentRowOf(&s)
 	}
-	for id, r := range w.orders {
+	for id, r := range w.Orders {
 		o.orders[id] = orderRowOf(&r)
 	}
-	for _, h := range w.holdings {
+	for _, h := range w.Holdings {
 		o.holdings = append(o.holdings, holdingRow{
 			Carrier: h.Carrier, Number: h.Number, Shipment: h.ShipmentID, Parcel: h.ParcelID,
 			From: h.ValidFrom, To: h.ValidTo, Lost: h.Lost, Source: h.Key.Source, ID: h.Key.ID,
