@@ -27,7 +27,7 @@ demo: build ## Start the whole platform on embedded parts, with simulated traffi
 	@exec bin/dev $(DEMO)
 
 ##@ Test
-.PHONY: check test test-go test-web test-kafka
+.PHONY: check test test-go test-web test-kafka properties
 check: fmt vet lint test ## Everything that must hold before a change is handed in
 
 test: test-web test-go ## All tests, the dashboard's first
@@ -37,6 +37,9 @@ test-go:
 
 test-web:
 	@scripts/test-web.sh
+
+properties: ## Hold what an event means to its properties on 10,000 random cases each
+	go test -count=1 -rapid.checks=10000 ./internal/tracking
 
 test-kafka: ## Integration tests on three nodes of real Apache Kafka (needs Java 17 and Maven)
 	@go list $(KAFKA_PACKAGES) >/dev/null
@@ -72,11 +75,14 @@ web/node_modules/.package-lock.json: web/package.json web/package-lock.json
 	@touch $@
 
 ##@ Measure
-.PHONY: bench bench-projector bench-live
-bench: bench-projector bench-live ## All benchmarks; each ends with a line RESULT {json} (BENCH=flags)
+.PHONY: bench bench-projector bench-live bench-fold
+bench: bench-fold bench-projector bench-live ## All benchmarks; each ends with a line RESULT {json} (BENCH=flags)
 
 bench-projector: build ## Events per second from the topic into the read model
 	cd bench && go run ./projector $(BENCH)
 
 bench-live: build ## Milliseconds from publishing to the browser
 	cd bench && go run ./live $(BENCH)
+
+bench-fold: ## Nanoseconds and allocations per event that gets its meaning
+	cd bench && go run ./fold $(BENCH)
