@@ -98,9 +98,7 @@ func afterShipMessage(d document) message {
 }
 
 func afterShipHook(m message, d document, head *afterShipHead) message {
-	switch head.Event.value {
-	case "tracking_update", "edd_revise":
-	default:
+	if is := head.Event.value; is != "tracking_update" && is != "edd_revise" {
 		return m.refused(&Problem{d.lineAt(head.Event.offset), "/event", "want tracking_update or edd_revise"})
 	}
 	var w afterShipWebhook

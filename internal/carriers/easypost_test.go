@@ -382,6 +382,7 @@ func TestBadEasyPostPayloads(t *testing.T) {
 		{"NUL in the words", scan(`"datetime":"2026-03-01T10:00:00Z","message":"a\u0000b"`), []string{"3: /tracking_details/1 control_char: a string holds the character U+0000"}},
 		{"an estimate that is no time", "{\"tracking_code\":\"1\",\"carrier\":\"UPS\",\n\"updated_at\":\"2026-03-01T10:00:00Z\",\n\"est_delivery_date\":\"soon\"}", []string{"3: /est_delivery_date is no time such as 2026-03-01T10:00:00Z"}},
 		{"an estimate of nobody knows when", `{"tracking_code":"1","carrier":"UPS","est_delivery_date":"2026-03-04T00:00:00Z"}`, []string{"1: /est_delivery_date cannot be placed in time: updated_at is missing, or no time such as 2026-03-01T10:00:00Z"}},
+		{"more scans than a parcel can have", `{"tracking_code":"1","tracking_details":[` + strings.Repeat("{},", 10_000) + `{}]}`, []string{"1: /tracking_details/10000 is one of more than 10000"}},
 		{"a status of nobody knows when", `{"tracking_code":"1","carrier":"UPS","status":"delivered"}`, []string{"1: /updated_at is required"}},
 	}
 	p := jsonProfile(t, "easypost")

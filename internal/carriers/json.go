@@ -16,6 +16,7 @@ import (
 const (
 	maxDocument = 4 << 20 // bytes of one JSON document
 	maxNesting  = 64      // objects and arrays within one another
+	maxItems    = 10_000  // scans of a parcel
 )
 
 // document is one JSON document of a file.
@@ -135,7 +136,11 @@ func (d document) decode(v any) *Problem {
 		return nil
 	}
 	if semantic, ok := errors.AsType[*json.SemanticError](err); ok {
-		return &Problem{d.lineAt(int(semantic.ByteOffset)), printable(semantic.JSONPointer), "is not of the type it should be"}
+		p := &Problem{d.lineAt(int(semantic.ByteOffset)), printable(semantic.JSONPointer), "is not of the type it should be"}
+		if errors.Is(err, errTooMany) {
+			p.Reason = errTooMany.Error()
+		}
+		return p
 	}
 	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		return d.ungrammatical(syntax)
@@ -187,8 +192,13 @@ type item[T any] struct {
 	value  T
 }
 
+var errTooMany = fmt.Errorf("is one of more than %d", maxItems)
+
 // UnmarshalJSONFrom notes the offset and reads the value.
 func (i *item[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	if kind, n := dec.StackIndex(dec.StackDepth()); kind == '[' && n >= maxItems {
+		return errTooMany
+	}
 	i.offset = int(dec.InputOffset())
 	return json.UnmarshalDecode(dec, &i.value)
 }

@@ -132,6 +132,15 @@ func tracker(number string) string {
 	return `{"tracking_code":"` + number + `","carrier":"UPS","tracking_details":[{"status":"delivered","datetime":"2026-03-01T10:00:00-05:00"}]}`
 }
 
+// manyFields is more fields than a tracker may have scans.
+func manyFields() string {
+	var all []string
+	for i := range 6_000 {
+		all = append(all, fmt.Sprintf(`"f%d":%d`, i, i))
+	}
+	return strings.Join(all, ",")
+}
+
 func pretty(doc string) string { return strings.ReplaceAll(doc, ",", ",\n  ") }
 
 func TestDocumentsAreFoundHoweverTheyAreLaidOut(t *testing.T) {
@@ -155,6 +164,7 @@ func TestDocumentsAreFoundHoweverTheyAreLaidOut(t *testing.T) {
 		{"nothing but lines", " \r\n\n", nil},
 		{"nothing but a mark", "\uFEFF", nil},
 		{"more than is read at once", big + "\n" + a + "\n" + big + b, []string{"1:BIG", "2:A1", "3:BIG", "3:B2"}},
+		{"fields that nobody knows", strings.Replace(a, "{", `{"x":[{"y":null}],"number":1e400,`+manyFields()+`,"est_delivery_date":null,`, 1), []string{"1:A1"}},
 		{"braces within texts", strings.Replace(a, "{", `{"x":"}\n{[\"\\",`, 1) + b, []string{"1:A1", "1:B2"}},
 	}
 	p := jsonProfile(t, "easypost")
