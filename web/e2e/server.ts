@@ -62,6 +62,8 @@ export class FakeServer {
   /** Says nothing any more on open sockets while true. */
   silent = false;
   tokens = 0;
+  /** When a timeline was asked for last. */
+  askedAt = 0;
   readonly #clients = new Set<Client>();
   readonly #http = createServer((req, res) => this.#serve(req, res));
   readonly #ws = new WebSocketServer({ noServer: true, handleProtocols: () => "track.v1.json" });
@@ -183,6 +185,7 @@ export class FakeServer {
   }
 
   #timeline(kind: Kind, id: string, req: IncomingMessage, res: ServerResponse): void {
+    this.askedAt = Date.now();
     if (!req.headers.authorization?.startsWith("Bearer ")) return json(res, 401, { code: "invalid_token", title: "Unauthorized", detail: "The token is missing.", status: 401 });
     const row = this.tables[`${kind}s`]?.get(id);
     if (!row) return json(res, 404, { code: "not_found", title: "Not Found", detail: `There is no such ${kind}.`, status: 404 });

@@ -73,7 +73,7 @@ function Age({ id, kind }: { id: string; kind: Tab }) {
   if (!timeline || !app.subscription.loaded || open.has(id)) return null;
   return (
     <p class="asof" data-testid="asof">
-      <span>Not among the open {kind}: as it was at {timeOfDay(readAt)}.</span>
+      <span>Not open: as it was at {timeOfDay(readAt)}.</span>
       <button type="button" class="link" disabled={loading} onClick={() => app.panel.refresh()}>Read again</button>
     </p>
   );
