@@ -40,16 +40,18 @@ type Handover struct {
 
 // settle derives what became of each content row from its parcels.
 func (s *Shipment) settle() {
+	var few [8]*Parcel // of most shipments, without allocating
 	for i := range s.Contents {
-		s.Contents[i].settle(s.carrying(s.Contents[i].ParcelID), s.Handovers)
+		c := &s.Contents[i]
+		c.settle(s.carrying(few[:0], c.ParcelID), s.Handovers)
 	}
 }
 
-// carrying is the parcels that a content row lies in, without those that were
-// cancelled or that nobody has spoken of.
-func (s *Shipment) carrying(id events.ParcelID) []Parcel {
-	var in []Parcel
-	for _, p := range s.Parcels {
+// carrying appends the parcels that a content row lies in, without those that
+// were cancelled or that nobody has spoken of.
+func (s *Shipment) carrying(in []*Parcel, id events.ParcelID) []*Parcel {
+	for i := range s.Parcels {
+		p := &s.Parcels[i]
 		if id != "" && p.ID == id || id == "" && p.Status != Cancelled && p.Status != Unknown {
 			in = append(in, p)
 		}
@@ -57,19 +59,19 @@ func (s *Shipment) carrying(id events.ParcelID) []Parcel {
 	return in
 }
 
-func (c *Content) settle(parcels []Parcel, handovers []Handover) {
+func (c *Content) settle(parcels []*Parcel, handovers []Handover) {
 	c.Shipped, c.Delivered, c.Returned, c.Lost = 0, 0, 0, 0
-	if every(parcels, func(p Parcel) bool { return p.Status == Lost || p.Status == Destroyed }) {
+	if every(parcels, func(p *Parcel) bool { return p.Status == Lost || p.Status == Destroyed }) {
 		c.Lost = c.Qty
 	}
-	if every(parcels, func(p Parcel) bool { return p.Status == Returned }) {
+	if every(parcels, func(p *Parcel) bool { return p.Status == Returned }) {
 		c.Returned = c.Qty
 	}
-	if c.HandedOverAt = latest(parcels, func(p Parcel) time.Time { return p.HandedOverAt }); !c.HandedOverAt.IsZero() {
+	if c.HandedOverAt = latest(parcels, func(p *Parcel) time.Time { return p.HandedOverAt }); !c.HandedOverAt.IsZero() {
 		c.Shipped = c.Qty
 	}
 	sum, at := c.handedOver(handovers)
-	if c.DeliveredAt = latest(parcels, func(p Parcel) time.Time { return p.DeliveredAt }); !c.DeliveredAt.IsZero() {
+	if c.DeliveredAt = latest(parcels, func(p *Parcel) time.Time { return p.DeliveredAt }); !c.DeliveredAt.IsZero() {
 		sum = max(sum, c.Qty)
 	}
 	if c.DeliveredAt.IsZero() || !at.IsZero() && at.Before(c.DeliveredAt) {
@@ -91,12 +93,12 @@ func (c *Content) handedOver(handovers []Handover) (sum int64, all time.Time) {
 	return sum, all
 }
 
-func every(parcels []Parcel, is func(Parcel) bool) bool {
-	return len(parcels) > 0 && !slices.ContainsFunc(parcels, func(p Parcel) bool { return !is(p) })
+func every(parcels []*Parcel, is func(*Parcel) bool) bool {
+	return len(parcels) > 0 && !slices.ContainsFunc(parcels, func(p *Parcel) bool { return !is(p) })
 }
 
 // latest is when the last parcel reached something, zero until all have.
-func latest(parcels []Parcel, reached func(Parcel) time.Time) (last time.Time) {
+func latest(parcels []*Parcel, reached func(*Parcel) time.Time) (last time.Time) {
 	for _, p := range parcels {
 		at := reached(p)
 		if at.IsZero() {

@@ -52,9 +52,9 @@ func (l *ledger) dropSecondCreates() []*Fact {
 
 // nameParcels collects the parcels that any fact names, whenever.
 func (s *Shipment) nameParcels(facts []*Fact, scans []Scan) {
-	var ids []events.ParcelID
+	ids := make([]events.ParcelID, 0, len(facts)+len(scans)+1)
 	for _, f := range facts {
-		ids = append(ids, named(f)...)
+		ids = appendNamed(ids, f)
 	}
 	for _, it := range scans {
 		ids = append(ids, it.Parcel)
@@ -70,25 +70,23 @@ func (s *Shipment) nameParcels(facts []*Fact, scans []Scan) {
 	}
 }
 
-// named lists the parcels that a fact names; "" may be among them.
-func named(f *Fact) []events.ParcelID {
+// appendNamed appends the parcels that a fact names; "" may be among them.
+func appendNamed(ids []events.ParcelID, f *Fact) []events.ParcelID {
 	switch d := f.Data.(type) {
 	case *events.ShipmentCreated:
-		ids := make([]events.ParcelID, 0, len(d.Parcels)+len(d.Contents))
 		for _, p := range d.Parcels {
 			ids = append(ids, p.ParcelID)
 		}
-		return append(ids, contentParcels(d.Contents)...)
+		return appendContentParcels(ids, d.Contents)
 	case *events.Delivered:
-		return append(contentParcels(d.Contents), d.ParcelID)
+		return append(appendContentParcels(ids, d.Contents), d.ParcelID)
 	case interface{ Parcel() events.ParcelID }:
-		return []events.ParcelID{d.Parcel()}
+		return append(ids, d.Parcel())
 	}
-	return nil
+	return ids
 }
 
-func contentParcels(contents []events.Content) []events.ParcelID {
-	ids := make([]events.ParcelID, 0, len(contents)+1)
+func appendContentParcels(ids []events.ParcelID, contents []events.Content) []events.ParcelID {
 	for _, c := range contents {
 		ids = append(ids, c.ParcelID)
 	}

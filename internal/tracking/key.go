@@ -21,8 +21,10 @@ type Key struct {
 
 // Compare is negative when k sorts before o, and 0 only for the same fact.
 func (k Key) Compare(o Key) int {
+	if c := cmp.Or(cmp.Compare(k.When, o.When), cmp.Compare(k.Rank, o.Rank), cmp.Compare(k.Recorded, o.Recorded)); c != 0 {
+		return c // most of the time: the texts need not be looked at
+	}
 	return cmp.Or(
-		cmp.Compare(k.When, o.When), cmp.Compare(k.Rank, o.Rank), cmp.Compare(k.Recorded, o.Recorded),
 		cmp.Compare(k.Source, o.Source), cmp.Compare(k.ID, o.ID),
 		cmp.Compare(k.Kind, o.Kind), cmp.Compare(k.Stream, o.Stream),
 	)

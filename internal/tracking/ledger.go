@@ -25,7 +25,7 @@ func count(all []*Fact) *ledger {
 	facts := distinct(all)
 	l.stored = len(facts)
 	l.collectRetractions(facts)
-	standing := facts[:0:0]
+	standing := make([]*Fact, 0, len(facts))
 	for _, f := range facts {
 		if l.stands(f) {
 			standing = append(standing, f)
@@ -86,6 +86,7 @@ func (l *ledger) stands(f *Fact) bool {
 // original is the one with the smallest key; facts come in that order.
 func (l *ledger) sortOut(standing []*Fact) {
 	originals := make(map[[32]byte]Twin, len(standing))
+	l.facts = make([]*Fact, 0, len(standing))
 	for _, f := range standing {
 		if f.Class() == events.Actual {
 			l.newest = f.Key

@@ -112,9 +112,9 @@ func localDay(t time.Time) time.Time {
 // with none alive the worst of the ends.
 func combined(parcels []Parcel) Status {
 	least := Unknown
-	for _, p := range parcels {
-		if p.Status.live() && (least == Unknown || p.Status.rank() < least.rank()) {
-			least = p.Status
+	for i := range parcels {
+		if s := parcels[i].Status; s.live() && (least == Unknown || s.rank() < least.rank()) {
+			least = s
 		}
 	}
 	if least != Unknown {
