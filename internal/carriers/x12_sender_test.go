@@ -178,6 +178,10 @@ LX*1~
 AT7*D1*NS***20260228*0915*ET~
 MS1*ALBANY*NY*US~
 L11*1ZLOOP*2I~
+MS1*RENO*NV*US~
+CD3*L*0~
+MS1*RENO*NV*US~
+AT7*AF*NS***20260228*0800*ET~
 LX*2~
 CD3*L*1~
 L11*1Z1*2I~
@@ -201,6 +205,7 @@ AT7*X4*NS***20260301*1000*ET~
 	}
 	want := []x12Scan{
 		{"trk:PRCL:1ZLOOP", "shipment.delivered.v1", "2026-02-28T14:15:00Z", events.TZZoneCode, "D1/NS/0001", ""},
+		{"trk:PRCL:1ZLOOP", "shipment.picked_up.v1", "2026-02-28T13:00:00Z", events.TZZoneCode, "AF/NS/0001", ""},
 		{"trk:PRCL:1Z1", "shipment.out_for_delivery.v1", "2026-03-01T12:00:00Z", events.TZZoneCode, "AJ/NS/0001", ""},
 		{"trk:PRCL:1Z2", "shipment.delivery_attempted.v1", "2026-03-01T13:00:00Z", events.TZZoneCode, "AH/A2/0001", "incorrect_address"},
 		{"trk:PRCL:1Z2", "shipment.exception_opened.v1", "2026-03-01T13:00:00Z", events.TZZoneCode, "AH/A2/0001", "incorrect_address by consignee"},
@@ -208,14 +213,33 @@ AT7*X4*NS***20260301*1000*ET~
 		{"trk:PRCL:1ZB", "shipment.arrived.v1", "2026-03-01T14:00:00Z", events.TZZoneCode, "X4/NS/0001", ""},
 		{"trk:PRCL:1ZHEADER", "shipment.arrived.v1", "2026-03-01T15:00:00Z", events.TZZoneCode, "X4/NS/0001", ""},
 	}
-	if diff := cmp.Diff(want, x12Scans(x12Events(t, p, file))); diff != "" {
-		t.Errorf("scans (-want +got):\n%s", diff)
+	made := x12Events(t, p, file)
+	if diff := cmp.Diff(want, x12Scans(made)); diff != "" {
+		t.Fatalf("scans (-want +got):\n%s", diff)
+	}
+	if at := x12Fact(made[0]).Location; at == nil || at.City != "ALBANY" {
+		t.Errorf("the first status is at %+v, want the place that follows it", at)
+	}
+	if at := x12Fact(made[1]).Location; at != nil {
+		t.Errorf("the second status is at %+v, which stands before it", at)
+	}
+}
+
+// Half of a coordinate is none, and a number without its hemisphere could be in
+// either.
+func TestCoordinatesWithoutHemisphereAreLeftOut(t *testing.T) {
+	for _, sides := range []string{"", "*W", "**N"} {
+		file := x12File("B10*1*2*FRGT~\nAT7*D1*NS***20260301*0915*ET~\nMS1*DENVER*CO*US*1045903*0394421" + sides + "~")
+		at := x12Fact(x12Events(t, x12Profile(t, "x12-214"), file)[0]).Location
+		if at == nil || at.City != "DENVER" || at.Lat != nil || at.Lon != nil {
+			t.Errorf("%q: at %+v, want Denver without coordinates", sides, at)
+		}
 	}
 }
 
 func TestLayoutsOfOtherReleases(t *testing.T) {
 	tests := []struct{ name, at7, ms1, want string }{
-		{"before 4010, with its century", "AT7*D1*NS***260301*20*0915*ET", "MS1*ALBANY*NY*US", "2026-03-01T14:15:00Z"},
+		{"before 4010, with its century", "AT7*D1*NS***260301*20*0915*ET", "MS1*CHICAGO*IL*US", "2026-03-01T14:15:00Z"},
 		{"before 4010, without century", "AT7*D1*NS***260301**0915*ET", "MS1*ALBANY*NY*US", "2026-03-01T14:15:00Z"},
 		{"before 4010, another century", "AT7*D1*NS***260301*21*0915*ET", "MS1*ALBANY*NY*US", "refused"},
 		{"a short year", "AT7*D1*NS***260301*0915*ET", "MS1*ALBANY*NY*US", "2026-03-01T14:15:00Z"},

@@ -199,6 +199,16 @@ func TestEveryMessageIsAFileOfItsOwn(t *testing.T) {
 	}
 }
 
+func TestLinesAreCountedWhateverTheirEnds(t *testing.T) {
+	file := x12File("B10*1*2*FRGT~\nAT7*D1*NS***20261301*0915*ET~")
+	for _, end := range []string{"\n", "\r\n", "\r"} {
+		all, err := x12Read(x12Profile(t, "x12-214"), strings.ReplaceAll(file, "\n", end))
+		if err != nil || len(all) != 1 || all[0].Line != 3 || all[0].Problems[0].Line != 5 {
+			t.Errorf("lines that end with %q: %+v, error %v, want line 3 and the problem in line 5", end, all, err)
+		}
+	}
+}
+
 func TestSeveralInterchangesAndGroups(t *testing.T) {
 	p, file := x12Profile(t, "canadapost"), canadaPost(t)
 	group := file[strings.Index(file, "GS*"):strings.Index(file, "IEA*")]

@@ -28,7 +28,7 @@ func (l *x12Lexer) begin() (x12Segment, error) {
 		return isa, brokenX12(l.line, "", "no interchange begins here: want ISA")
 	}
 	_, _ = l.in.Discard(4) // they are in the buffer
-	l.marks.element, l.cr = start[3], false
+	l.marks.element = start[3]
 	isa.elements = append(isa.elements, "ISA")
 	for n, width := range isaWidths() {
 		e, err := l.headerElement(isa, n+1, width)

@@ -104,7 +104,7 @@ func (t *x12Transaction) read(s x12Segment) {
 	case "AT7":
 		t.statuses = append(t.statuses, x12Status{scope: t.scope, status: s})
 	case "MS1":
-		if n := len(t.statuses); n > 0 && t.statuses[n-1].scope == t.scope {
+		if n := len(t.statuses); n > 0 && t.statuses[n-1].scope == t.scope && t.statuses[n-1].place.elements == nil {
 			t.statuses[n-1].place = s
 		}
 	}
