@@ -176,6 +176,8 @@ func (f *file) build(name string, from []string) (*Profile, error) {
 		p.reasons[strings.ToUpper(foreign)] = is
 	}
 	p.redact = b.patterns("redact", f.Redact)
+	b.selectors("number", f.Format, f.Number)
+	b.selectors("partner", f.Format, f.Partner)
 	p.rules = b.rules(f.Codes)
 	if f.Extends != "" {
 		b.extend(p, f, from)
@@ -223,6 +225,17 @@ func (b *builder) clock(s string) *time.Location {
 		return time.UTC
 	}
 	return loc
+}
+
+// selectors checks where references stand, which only X12 leaves to the sender.
+func (b *builder) selectors(field, format string, texts []string) {
+	if len(texts) > 0 && format != "x12-214" {
+		b.fail(field, "is for x12-214 only: in %s it has its place", format)
+		return
+	}
+	if _, err := x12Selectors(texts); err != nil {
+		b.fail(field, "%v", err)
+	}
 }
 
 func (b *builder) patterns(field string, texts []string) []*regexp.Regexp {

@@ -54,6 +54,8 @@ func TestBadProfilesAreRefusedWithAllThatIsWrong(t *testing.T) {
 		{"no time zone", good + "clock: Middle-Earth\n", []string{`clock: "Middle-Earth" is no time zone`}},
 		{"no zone for a code", good + "zones: {MT: Mountain}\n", []string{`zones: MT: "Mountain" is no time zone`}},
 		{"no regular expression", good + "redact: ['(']\n", []string{"redact: "}},
+		{"a number where none is", "profile: mine\nformat: x12-214\nnumber: [N1-02]\n", []string{`number: "N1-02" is no place of a reference`}},
+		{"a place where the format has one", good + "partner: [L11:86]\n", []string{"partner: is for x12-214 only"}},
 		{"a base of another format", good + "extends: x12-214\n", []string{"extends: x12-214 is of format x12-214, this profile of easypost"}},
 		{"a base that is not there", good + "extends: nobody\n", []string{`extends: no such profile: "nobody"`}},
 		{"an order's type", good + "codes: [{status: a, type: order.placed.v1}]\n", []string{`codes[0]: type: "order.placed.v1" is no type of a shipment's event`}},
