@@ -384,9 +384,9 @@ describe.skipIf(missing)("the dashboard", () => {
     await page.locator('[data-testid="panel"] .plain .status').waitFor();
     expect(await page.locator('[data-testid="asof"]').count()).toBe(0);
     await expect.poll(() => Date.now() - server.askedAt).toBeGreaterThan(1500); // nothing is left to be asked again
-    server.orderTimelines.get(story.order)?.push({ ...(server.orderTimelines.get(story.order)?.at(-1) as object), id: "o6" });
+    server.orderTimelines.get(story.order)?.push({ ...(server.orderTimelines.get(story.order)?.at(-1) as object), id: "o9" });
     scan(story.laval);
-    await page.waitForSelector('[data-event-id="o6"]');
+    await page.waitForSelector('[data-event-id="o9"]');
   });
 
   test("offers to look up what is not open, says plainly when there is none, and opens what is", async () => {

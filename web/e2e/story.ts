@@ -42,6 +42,7 @@ export function storyEntries(): More[] {
       promised_window: { start: null, end: "2019-11-05T23:59:59-07:00", time_precision: "day" },
     }),
     ofOrder("o2", "on_hold", "2019-10-30T09:13:00-07:00", { reason_code: "payment_review" }),
+    ofOrder("o6", "on_hold", "2019-10-30T09:14:00-07:00", { reason_code: "address_check" }),
     ofOrder("o3", "paid", "2019-10-30T11:40:00-07:00", { amount: "99.90", currency: "CAD" }),
     ofOrder("o4", "released", "2019-10-30T11:41:00-07:00", { reason_code: "payment_review" }),
     ofShipment(laval, "s4", "picked_up", "2019-11-01T00:00:00-05:00", { parcel_id: "q1" }, { parcel_id: "q1", time_precision: "day" }),
@@ -50,7 +51,7 @@ export function storyEntries(): More[] {
       contents: [{ order_id: story.order, line_id: "L1", qty: 2, parcel_id: "p1" }], destination: { city: "Laserlevel", region: "AB", country: "CA" },
     }),
     ofShipment(calgary, "s2", "tracking_assigned", "2019-11-01T08:05:00-07:00", { parcel_id: "p1", carrier: { scac: "CPCC" }, tracking_number: number }, { parcel_id: "p1" }),
-    ofShipment(laval, "s3", "created", "2019-11-01T11:00:00-05:00", { direction: "outbound", carrier: { scac: "DPD" }, parcels: [{ parcel_id: "q1" }] }),
+    ofShipment(laval, "s3", "created", "2019-11-01T11:00:00-05:00", { direction: "outbound", carrier: { scac: "DPD" }, parcels: [{ parcel_id: "q1" }], contents: [{ order_id: story.order, line_id: "L2", qty: 1 }] }, { marks: { anomalies: ["regression"], unmatched: false } }),
     byNumber("t1", "shipment.picked_up", "2019-11-02T10:30:00Z", { raw: x12("AF", "NS", "0100", "ITEM ACCEPTED") }, { tz_source: "unknown" }),
     byNumber("t2", "shipment.departed", "2019-11-02T15:55:00-08:00", { location: kamloops, raw: x12("P1", "NS", "0155") }, { arrived_late: true, ingested_at: "2019-11-03T16:00:00Z" }),
     byNumber("t3", "shipment.arrived", "2019-11-02T23:50:00-07:00", { location: { name: "Calgary", region: "AB", country: "CA" }, raw: x12("X4", "NS", "0170") }, { tz_source: "location" }),
@@ -68,7 +69,7 @@ export function storyEntries(): More[] {
 
 /** The order as it is in the end: over, so that no list of open rows has it. */
 export const storyOrder: WireRow = {
-  id: story.order, v: 5, status: "delivered", number: "W-77001", channel: "web", placed_at: "2019-10-30T16:12:00Z", promise_end: "2019-11-06T06:59:59Z",
+  id: story.order, v: 6, status: "delivered", number: "W-77001", channel: "web", placed_at: "2019-10-30T16:12:00Z", promise_end: "2019-11-06T06:59:59Z",
   holds: ["address_check"], flags: ["cancel_after_ship"], ordered: 3, cancelled: 0, shipped: 3, delivered: 3, returned: 0, lost: 0,
 };
 

@@ -42,9 +42,9 @@ describe("what an event says", () => {
     [{ carrier: { scac: "DHL" }, tracking_number: "JD01" }, "DHL JD01"],
     [{ shipment_id: "a", unheard_of: { x: 1 } }, ""],
     [{ amount: "99.90", currency: "CAD" }, "99.90 CAD"],
-    [{ currency: "CAD", lines: [{ line_id: "L1", qty: 2 }, { line_id: "L2", qty: 1 }], channel: "web" }, "L1 × 2, L2 × 1 · Web"],
+    [{ currency: "CAD", lines: [{ line_id: "L1", qty: 2 }, { line_id: "L2", qty: 1 }], channel: "web" }, "line L1 × 2, line L2 × 1 · Web"],
     [{ lines: ["L1", "L2", "L3", "L4"].map((line_id) => ({ line_id, qty: 3 })), node: "DC1" }, "12 units in 4 lines · at DC1"],
-    [{ contents: [{ order_id: "o-1", line_id: "L1", qty: 2 }], parcels: [{ parcel_id: "p1" }] }, "1 parcel · o-1 L1 × 2"],
+    [{ contents: [{ order_id: "o-1", line_id: "L1", qty: 2 }], parcels: [{ parcel_id: "p1" }] }, "1 parcel · o-1 line L1 × 2"],
     [{ promised_window: { end: "2026-03-03T23:59:59Z", time_precision: "day" } }, "promised Tue, 3 Mar 2026"],
     [{ from: ["o-1"], into: ["o-2", "o-3"], lines: [{ from_order: "o-1", from_line: "L1", to_order: "o-2", to_line: "L1" }] }, "o-1 → o-2, o-3"],
     [{ original_shipment_id: "s1", new_shipment_id: "s2", reason_code: "lost" }, "s1 → s2 · Lost"],
@@ -61,7 +61,7 @@ describe("what an event says", () => {
   });
 
   test("about an amendment are the lines' new totals", () => {
-    expect(note({ lines: [{ line_id: "L1", qty: 0 }] }, "order.amended.v1")).toBe("L1 now 0");
+    expect(note({ lines: [{ line_id: "L1", qty: 0 }] }, "order.amended.v1")).toBe("line L1 now 0");
   });
 
   test.each<[object, string]>([

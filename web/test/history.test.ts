@@ -82,13 +82,13 @@ describe("what is said of an entry", () => {
     const marked = [...all].map(([id, t]) => [id, said(t).join(" ")]).filter(([, codes]) => codes !== "");
     expect(Object.fromEntries(marked)).toEqual({
       t1: "zone_unknown", t2: "late", t3: "zone_location", t4: "duplicate zone_location", t5: "retracted", t6: "correction", t7: "retraction",
-      s5: "EST", s7: "regression zone_assumed_utc",
+      s3: "regression", s5: "EST", s7: "regression zone_assumed_utc",
     });
   });
 
   test("says that it moved nothing only where it moved nothing", async () => {
     const all = await told();
-    expect([...all.values()].filter((t) => remarks(t).some((r) => r.still)).map((t) => t.entry.id)).toEqual(["t4", "t5", "s7"]);
+    expect([...all.values()].filter((t) => remarks(t).some((r) => r.still)).map((t) => t.entry.id)).toEqual(["s3", "t4", "t5", "s7"]);
   });
 
   test("tells in a sentence what and why", async () => {

@@ -91,7 +91,7 @@ function units(rows: readonly unknown[], totals: boolean): string {
   const quantities = rows.map((row) => amount(row, "qty") ?? 0);
   if (rows.length > few) return `${number(quantities.reduce((a, b) => a + b, 0))} units in ${number(rows.length)} lines`;
   return rows.map((row, i) => {
-    const line = joined([field(row, "order_id"), field(row, "line_id")], " ");
+    const line = joined([field(row, "order_id"), `line ${field(row, "line_id")}`], " ");
     return totals ? `${line} now ${quantities[i]}` : `${line} × ${quantities[i]}`;
   }).join(", ");
 }

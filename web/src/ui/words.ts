@@ -130,7 +130,7 @@ const still = (label: string, text: string): Oddity => ({ label, text, still: tr
 export const anomalies: Readonly<Record<string, Oddity>> = {
   clock_skew: still("clock skew", "Its time lies more than a day after it came in, so it does not count."),
   second_create: still("second create", "This was created once already, and the other creation counts."),
-  regression: still("regression", "It does not follow from where the parcel stood then; the status stayed."),
+  regression: still("regression", "It does not follow from where the parcel stood then: the status stayed. What else it says counts."),
   moved_after_cancel: moves("moved after cancel", "The parcel had been cancelled, yet it moved; the status followed."),
   misplaced: still("misplaced", "A carrier’s number can neither create a shipment nor assign numbers."),
   assignment_replaced: still("assignment replaced", "Another assignment of this number, of the same moment, counts in its place."),
