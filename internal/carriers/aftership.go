@@ -94,7 +94,7 @@ func afterShipMessage(d document) message {
 	if p != nil {
 		return m.refused(p)
 	}
-	return t.reports(m, d, at, instant(t.UpdatedAt))
+	return t.reports(m, d, at, knownAt(t.UpdatedAt))
 }
 
 func afterShipHook(m message, d document, head *afterShipHead) message {
@@ -109,7 +109,7 @@ func afterShipHook(m message, d document, head *afterShipHead) message {
 		return m.refused(&Problem{d.line, "/msg", "is required"})
 	}
 	m.id = w.EventID
-	known := instant(w.Msg.UpdatedAt)
+	known := knownAt(w.Msg.UpdatedAt)
 	if known.isZero() && w.TS > 0 {
 		known = wall{clock: time.Unix(w.TS, 0).UTC(), offset: true, precision: events.ToSecond}
 	}
@@ -167,7 +167,7 @@ func (c *afterShipCheckpoint) scan(m *message, r report) {
 	r.text = or(c.Message, c.SubtagMessage)
 	r.where = c.location()
 	r.at, _ = wallOf(c.Time)
-	r.known = instant(c.CreatedAt)
+	r.known = knownAt(c.CreatedAt)
 	if c.CreatedAt != "" && r.known.isZero() {
 		m.fail(r.line, r.place+"/created_at", "is no time such as 2026-03-01T10:00:00Z")
 		return

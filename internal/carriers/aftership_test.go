@@ -104,6 +104,26 @@ func TestAfterShipsCheckpointInFull(t *testing.T) {
 	}
 }
 
+func TestAfterShipsFieldsThatStandInForOthers(t *testing.T) {
+	tests := []struct {
+		fields, text string
+		where        *events.Location
+	}{
+		{`"message":"In words","subtag_message":"Otherwise","city":"Berlin","location":"Berlin, DE","country_iso3":"DEU"`, "In words", &events.Location{City: "Berlin", Country: "DE"}},
+		{`"message":"","subtag_message":"Otherwise","location":"Berlin Hub","country_region":"DEU"`, "Otherwise", &events.Location{Name: "Berlin Hub", Country: "DE"}},
+		{`"zip":"10115"`, "", &events.Location{Postcode: "10115"}},
+		{`"postal_code":"10115","country_iso3":"Germany"`, "", &events.Location{Postcode: "10115"}},
+		{`"coordinate":{"latitude":1}`, "", nil},
+	}
+	for _, tt := range tests {
+		doc := `{"tracking_number":"1","slug":"dhl","checkpoints":[{"checkpoint_time":"2026-03-01T10:00:00Z",` + tt.fields + `}]}`
+		got := jsonEvents(t, jsonProfile(t, "aftership"), doc)[0].Data.(*events.ScanUnmapped)
+		if diff := cmp.Diff(got.Location, tt.where); got.Raw.Text != tt.text || diff != "" {
+			t.Errorf("%s: text %q, want %q; place got -, want +:\n%s", tt.fields, got.Raw.Text, tt.text, diff)
+		}
+	}
+}
+
 // checkpointOf is a tracking whose only checkpoint has these codes and words.
 func checkpointOf(tag, subtag, text string) string {
 	words, _ := json.Marshal(text)

@@ -79,7 +79,7 @@ func easyPostMessage(d document) message {
 	if p := d.decode(&t); p != nil {
 		return m.refused(p)
 	}
-	return t.reports(m, d, "", instant(t.UpdatedAt))
+	return t.reports(m, d, "", knownAt(t.UpdatedAt))
 }
 
 func easyPostWebhook(m message, d document, head *easyPostHead) message {
@@ -94,7 +94,7 @@ func easyPostWebhook(m message, d document, head *easyPostHead) message {
 		return m.refused(&Problem{d.line, "/result", "is required"})
 	}
 	m.id = e.ID
-	return e.Result.reports(m, d, "/result", instant(or(e.Result.UpdatedAt, or(e.UpdatedAt, e.CreatedAt))))
+	return e.Result.reports(m, d, "/result", knownAt(or(e.Result.UpdatedAt, or(e.UpdatedAt, e.CreatedAt))))
 }
 
 // reports says what the tracker at a pointer knew at a time.

@@ -165,6 +165,7 @@ func TestDocumentsAreFoundHoweverTheyAreLaidOut(t *testing.T) {
 		{"nothing but a mark", "\uFEFF", nil},
 		{"more than is read at once", big + "\n" + a + "\n" + big + b, []string{"1:BIG", "2:A1", "3:BIG", "3:B2"}},
 		{"fields that nobody knows", strings.Replace(a, "{", `{"x":[{"y":null}],"number":1e400,`+manyFields()+`,"est_delivery_date":null,`, 1), []string{"1:A1"}},
+		{"brackets within texts", strings.Replace(a, "{", `{"x":"\"`+strings.Repeat("[", 100)+`",`, 1), []string{"1:A1"}},
 		{"braces within texts", strings.Replace(a, "{", `{"x":"}\n{[\"\\",`, 1) + b, []string{"1:A1", "1:B2"}},
 	}
 	p := jsonProfile(t, "easypost")
@@ -190,7 +191,7 @@ func TestDocumentsAreFoundHoweverTheyAreLaidOut(t *testing.T) {
 
 func TestSlowReadersSeeTheSameDocuments(t *testing.T) {
 	p := jsonProfile(t, "easypost")
-	text := "\uFEFF[" + tracker("A1") + ",\n" + tracker("B2") + "]\n"
+	text := "\uFEFF" + tracker("A1") + "\nnonsense\n" + tracker("B2") + "\n"
 	var got []string
 	for m, err := range p.Messages(iotest.OneByteReader(strings.NewReader(text)), "acme", jsonNow()) {
 		if err != nil {
@@ -198,7 +199,7 @@ func TestSlowReadersSeeTheSameDocuments(t *testing.T) {
 		}
 		got = append(got, string(m.Raw))
 	}
-	if diff := cmp.Diff(got, []string{tracker("A1"), tracker("B2")}); diff != "" {
+	if diff := cmp.Diff(got, []string{tracker("A1"), "nonsense\n", tracker("B2")}); diff != "" {
 		t.Errorf("documents: got -, want +:\n%s", diff)
 	}
 }
@@ -256,7 +257,7 @@ func TestBadDocuments(t *testing.T) {
 		{"no object", "null\n\"x\"\n42\n" + a, []string{"1: want a JSON object", "2: want a JSON object", "3: want a JSON object", "4: ok 1"}},
 		{"an array of others", "[1,[" + a + "]," + b + "]", []string{"1: want a JSON object", "1: want a JSON object", "1: ok 1"}},
 		{"a key twice", pretty(strings.Replace(a, `"carrier"`, `"x":{"y":1,"y":2},"carrier"`, 1)) + b, []string{"3: /x/y stands twice", "6: ok 1"}},
-		{"bytes that are no text", strings.Replace(a, "UPS", "U\xffS", 1) + "\n" + b, []string{"1: /carrier is not Unicode text", "2: ok 1"}},
+		{"bytes that are no text", strings.Replace(a, "UPS", "U\xffS", 1) + b, []string{"1: /carrier is not Unicode text", "1: ok 1"}},
 		{"half a surrogate", strings.Replace(a, "UPS", `\ud800`, 1), []string{"1: /carrier is not Unicode text"}},
 		{"nested as deep as allowed", nested(63), []string{"1: ok 1"}},
 		{"nested too deep", nested(64) + b, []string{"1: is nested deeper than 64", "1: ok 1"}},
@@ -267,6 +268,8 @@ func TestBadDocuments(t *testing.T) {
 		{"a line cut off among others", a + "\n" + b[:40] + "\n" + b + "\n", []string{"1: ok 1", "2: is not JSON, near byte 40 of the document", "3: ok 1"}},
 		{"a typing error among others", "{\"tracking_code\" \"A1\"}\n" + b, []string{"1: /tracking_code is not JSON, near byte 17 of the document", "2: ok 1"}},
 		{"a typing error on many lines", "{\n  \"tracking_code\": \"A1\",\n  \"carrier\": UPS\n}\n" + pretty(b), []string{"3: /carrier is not JSON, near byte 40 of the document", "5: ok 1"}},
+		{"a line without its end", a[:len(a)-1] + "\n" + b, []string{"2: is not JSON, near byte 121 of the document", "2: ok 1"}},
+		{"a typing error below a brace", "{\"x\":\n{\"y\":1},\n\"z\":}\n" + b, []string{"3: /z is not JSON, near byte 19 of the document", "4: ok 1"}},
 		{"not a number", strings.Replace(a, `"UPS"`, `NaN`, 1), []string{"1: /carrier is not JSON, near byte 32 of the document"}},
 		{"something behind", a + " }\n" + b, []string{"1: ok 1", "1: is not JSON, near byte 0 of the document", "2: ok 1"}},
 		{"words", "hello\nworld\n" + a, []string{"1: is not JSON, near byte 0 of the document", "3: ok 1"}},

@@ -45,19 +45,15 @@ func placeOf(l events.Location) *events.Location {
 	return &l
 }
 
-// instant reads a service's own time, which is in UTC where it has no offset. It
-// is zero where there is none.
-func instant(s string) wall {
+// knownAt is when a service knew, which the profile's clock is for where it has
+// no offset. It is zero where there is no such time.
+func knownAt(s string) wall {
 	w, _ := wallOf(s)
-	w.offset = true
 	return w
 }
 
 // day is w as a date without a time.
 func (w wall) day() wall {
-	if w.isZero() {
-		return w
-	}
 	w.clock = time.Date(w.clock.Year(), w.clock.Month(), w.clock.Day(), 0, 0, 0, 0, time.UTC)
 	w.offset, w.precision = false, events.ToDay
 	return w
