@@ -69,7 +69,7 @@ func (p *past) readOrder(ctx context.Context, id string) ([]*tracking.Fact, erro
 	if err != nil {
 		return nil, err
 	}
-	shipments, err := p.carriers(ctx, id)
+	shipments, err := p.carriers(ctx, events.OrderID(id))
 	if err != nil {
 		return nil, fmt.Errorf("find its shipments: %w", err)
 	}
