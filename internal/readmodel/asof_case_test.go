@@ -186,3 +186,16 @@ func TestAViewOfThePastIsOfOneTenant(t *testing.T) {
 		t.Errorf("b's order as a = %+v, %v; want %v", o, err, query.ErrNotFound)
 	}
 }
+
+// Every version of the read model, the one that was there and later ones, finds
+// creates that no longer count without reading all marks.
+func TestEveryVersionHasTheIndexOfSecondCreates(t *testing.T) {
+	r := newRig(t)
+	if _, err := r.conn.Exec(t.Context(), `SELECT waybill.create_read_model(2)`); err != nil {
+		t.Fatalf("create_read_model: %v", err)
+	}
+	const found = `SELECT string_agg(schemaname, ' ' ORDER BY schemaname) FROM pg_indexes WHERE indexname = 'event_marks_second_create'`
+	if got, want := one[string](t, r, found), "rm_1 rm_2"; got != want {
+		t.Errorf("the index is in %s, want %s", got, want)
+	}
+}
