@@ -6,14 +6,14 @@ import (
 	"testing"
 )
 
-// TestMain tries each property on 40 random cases unless -rapid.checks says
+// TestMain tries each property on 200 random cases unless -rapid.checks says
 // otherwise: each is many transactions.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	said := false
 	flag.Visit(func(f *flag.Flag) { said = said || f.Name == "rapid.checks" })
 	if !said {
-		if err := flag.Set("rapid.checks", "40"); err != nil {
+		if err := flag.Set("rapid.checks", "200"); err != nil {
 			panic(err)
 		}
 	}

@@ -12,11 +12,9 @@ import (
 )
 
 // Arbitrary events, cut into batches at random, in any order and with copies,
-// leave the rows that one batch of all of them leaves. Each case has two tenants
-// of its own in one database.
-//
-// The model behind it is held by the oracle of package tracking: a single batch
-// folds every stream from all its facts.
+// leave the rows that one batch of all of them leaves, and what a plain fold
+// says, which package tracking holds against its oracle. Each case has two
+// tenants of its own in one database.
 func TestRowsOfArbitraryEventsAreAFunctionOfTheSet(t *testing.T) {
 	r := newRig(t)
 	tenants := 0
@@ -40,7 +38,62 @@ func TestRowsOfArbitraryEventsAreAFunctionOfTheSet(t *testing.T) {
 		if diff := diffLines(r.rows(t, once), r.rows(t, at)); diff != "" {
 			rt.Fatalf("rows differ (-one batch +many):\n%s", diff)
 		}
+		if diff := r.unlikeFolded(t, at, ofTenant(at, evs)); diff != "" {
+			rt.Fatalf("rows differ (-folded +written):\n%s", diff)
+		}
 	})
+}
+
+// What one batch leaves for the next beside the columns of the rows, told one
+// event a batch: without it the last event would mean something else.
+func TestBatchesLeaveEachOtherWhatTheyNeed(t *testing.T) {
+	handed := func(l *teller, h float64, qty int64) events.Event {
+		return l.tell("s1", &events.Delivered{ShipmentFact: events.ShipmentFact{Fact: at(h), ShipmentID: "s1"}, Contents: []events.Content{{OrderID: "o1", LineID: "l1", Qty: qty}}})
+	}
+	named := func(l *teller, h float64, carrier events.SCAC) events.Event {
+		fact := events.ShipmentFact{Fact: at(h), ShipmentID: "s1", Facility: "hub", Carrier: &events.Carrier{SCAC: carrier}}
+		return l.tell("s1", &events.Departed{Movement: events.Movement{ShipmentFact: fact}})
+	}
+	for name, tell := range map[string]func(l *teller) []events.Event{
+		"quantities that were handed over": func(l *teller) []events.Event {
+			return []events.Event{l.placed("o1", 0), l.created("s1", "o1", 0), l.departed("s1", 1), handed(l, 2, 1), l.lost("s1", 3)}
+		},
+		"what is retracted before it comes": func(l *teller) []events.Event {
+			later := l.departed("s1", 5)
+			return []events.Event{l.created("s1", "o1", 0), l.retract(later, 1), later}
+		},
+		"the carrier that the create named": func(l *teller) []events.Event {
+			created := l.created("s1", "o1", 0)
+			created.Data.(*events.ShipmentCreated).Carrier = &events.Carrier{SCAC: "AAAA"}
+			return []events.Event{created, l.departed("s1", 1), named(l, 2, "BBBB")}
+		},
+		"the newest fact, a copy included": func(l *teller) []events.Event {
+			first := l.departed("s1", 3)
+			copied := l.tell("s1", first.Data)
+			return []events.Event{l.created("s1", "o1", 0), first, copied, l.departed("s1", 2), l.delivered("s1", 4)}
+		},
+		"a promise and places": func(l *teller) []events.Event {
+			created := l.created("s1", "o1", 0)
+			d := created.Data.(*events.ShipmentCreated)
+			d.PromisedWindow, d.Origin = &events.Window{End: hour(50)}, &events.Location{Name: "here"}
+			return []events.Event{created, l.departed("s1", 1), l.delivered("s1", 2), l.departed("s1", 1.5)}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			evs := tell(&teller{tenant: "a"})
+			for _, e := range evs {
+				r.apply(t, []events.Event{e})
+			}
+			r.apply(t, ofTenant("b", evs))
+			if diff := r.unlikeFolded(t, "a", evs); diff != "" {
+				t.Errorf("rows differ (-folded +written):\n%s", diff)
+			}
+			if diff := diffLines(r.rows(t, "b"), r.rows(t, "a")); diff != "" {
+				t.Errorf("rows differ (-at once +one by one):\n%s", diff)
+			}
+		})
+	}
 }
 
 // ofTenant gives events to a tenant.

@@ -6,37 +6,52 @@ import (
 	"testing"
 
 	"github.com/waybill-io/waybill/events"
-	"github.com/waybill-io/waybill/internal/scenario"
+	"github.com/waybill-io/waybill/internal/tracking/trackingtest"
 )
 
-// Whatever the order in which facts arrive, however they are cut into batches
-// and however often they are repeated, the rows are the same.
+// seeds is how many histories the rows are compared over; they share a database,
+// and some at a time their batches.
+const (
+	seeds   = 200
+	atATime = 20
+)
+
+// Whatever the order in which facts arrive, the two topics mixed, however they
+// are cut into batches and however often they are repeated, the rows are those
+// of a single batch, and what a plain fold of all of them says.
+//
+// Broken on purpose, and seen to fail here: TODO
 func TestRowsAreAFunctionOfTheSet(t *testing.T) {
-	var all []events.Event
-	for i := range 25 {
-		all = append(all, scenario.Order(7, i)...)
+	r := newRig(t)
+	for first := uint64(0); first < seeds; first += atATime {
+		rnd := rand.New(rand.NewPCG(first, 1))
+		var mixed []events.Event
+		for seed := first; seed < first+atATime; seed++ {
+			evs := historyOf(seed)
+			r.apply(t, ofTenant(tenantOf("once", seed), evs))
+			mixed = append(mixed, ofTenant(tenantOf("mixed", seed), evs)...)
+		}
+		rnd.Shuffle(len(mixed), func(i, j int) { mixed[i], mixed[j] = mixed[j], mixed[i] })
+		mixed = append(mixed, mixed[:len(mixed)/5]...)
+		for _, batch := range cut(rnd, mixed, 60) {
+			r.apply(t, batch)
+		}
 	}
-	want := ""
-	for run := range 3 {
-		t.Run(fmt.Sprint(run), func(t *testing.T) {
-			r := newRig(t)
-			rnd := rand.New(rand.NewPCG(uint64(run), 1))
-			evs := append([]events.Event(nil), all...)
-			if run > 0 {
-				rnd.Shuffle(len(evs), func(i, j int) { evs[i], evs[j] = evs[j], evs[i] })
-				evs = append(evs, evs[:len(evs)/4]...)
-			}
-			for _, batch := range cut(rnd, evs, 60) {
-				r.apply(t, batch)
-			}
-			got := dump(t, r)
-			if want == "" {
-				want = got
-				return
-			}
-			if diff := diffLines(want, got); diff != "" {
-				t.Errorf("rows of run %d differ from run 0 (-want +got):\n%s", run, diff)
-			}
-		})
+	all := func(how string) string { return r.dump(t, "tenant_id LIKE '"+how+"-%'", " - 'tenant_id'") }
+	if diff := diffLines(all("once"), all("mixed")); diff != "" {
+		t.Errorf("rows differ (-one batch +many):\n%s", diff)
 	}
+	for seed := range uint64(seeds) {
+		tenant := tenantOf("mixed", seed)
+		if diff := r.unlikeFolded(t, tenant, ofTenant(tenant, historyOf(seed))); diff != "" {
+			t.Errorf("rows of seed %d differ (-folded +written):\n%s", seed, diff)
+		}
+	}
+}
+
+// historyOf is that of one to three orders.
+func historyOf(seed uint64) []events.Event { return trackingtest.History(seed, 1+int(seed%3)) }
+
+func tenantOf(how string, seed uint64) events.TenantID {
+	return events.TenantID(fmt.Sprintf("%s-%d", how, seed))
 }

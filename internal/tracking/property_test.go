@@ -112,10 +112,10 @@ func TestPropertyBatchesEndWhereTheFoldEnds(t *testing.T) {
 //
 // Broken on purpose, and seen to fail here: Apply taking a fact of the newest
 // instant and rank, one that sorts before the newest, one that names a new
-// parcel, a create, an assignment, an estimate, what is retracted already; Apply
-// not counting the revision and not keeping the newest key; a newest key that
-// forgets copies. What random events seldom meet fails in
-// TestApplyRefusesWhatOnlyAFoldCanTell.
+// parcel, a create, an assignment, a retraction, an estimate, a delivery of
+// quantities, what is skewed, what is retracted already; Apply not counting the
+// revision, and not keeping the newest key; a newest key that forgets copies; the
+// sort key without its time, its rank, its source, its id.
 func TestPropertyApplyIsFoldWhereItAccepts(t *testing.T) {
 	property(t, func(t *rapid.T, evs []events.Event) {
 		all := knownOf(t, evs...)
