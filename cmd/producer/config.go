@@ -41,6 +41,7 @@ type publishConfig struct {
 	Mapping string        `help:"YAML file that says which events the rows of a CSV file are." placeholder:"FILE"`
 	Format  string        `help:"What the files are: ndjson, csv, x12-214, easypost or aftership. auto goes by --carrier, else by the name: .ndjson, .jsonl, .csv, .tsv, .edi, .x12, before .gz." enum:"auto,ndjson,csv,x12-214,easypost,aftership" default:"auto"`
 	Carrier string        `help:"Profile of the carrier whose messages the files hold: one that is built in (see producer carriers), or a YAML file." placeholder:"NAME"`
+	Replace string        `name:"replaces" help:"Profile that the files were published with before: what it said and --carrier no longer says is taken back." placeholder:"NAME"`
 	SkipBad bool          `help:"Publish the good lines of a file that has bad ones."`
 	Rejects string        `help:"Where --skip-bad puts the bad lines." placeholder:"FILE"`
 	Rate    *float64      `help:"Events per second at most. Without it there is no limit."`

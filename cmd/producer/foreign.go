@@ -22,6 +22,7 @@ type carriersConfig struct {
 // foreign reads the messages of a carrier.
 type foreign struct {
 	profile *carriers.Profile
+	before  *carriers.Profile // whose events are to be corrected, or nil
 	tenant  events.TenantID
 }
 
@@ -39,10 +40,20 @@ func (c *publishConfig) openForeign(format string, tenant events.TenantID) (inge
 	if format != auto && p.Format() != format {
 		return nil, usage(fmt.Errorf("--carrier: the messages of %s are %s, not %s", name, p.Format(), format))
 	}
+	f := foreign{profile: p, tenant: tenant}
 	if tenant == "" {
-		tenant = defaultTenant
+		f.tenant = defaultTenant
 	}
-	return foreign{p, tenant}, nil
+	if c.Replace == "" {
+		return f, nil
+	}
+	if f.before, err = openProfile(c.Replace); err != nil {
+		return nil, err
+	}
+	if f.before.Format() != p.Format() {
+		return nil, usage(fmt.Errorf("--replaces: the messages of %s are %s, not %s", c.Replace, f.before.Format(), p.Format()))
+	}
+	return f, nil
 }
 
 func openProfile(name string) (*carriers.Profile, error) {
@@ -58,6 +69,9 @@ func (f foreign) Records(r io.Reader) iter.Seq2[ingest.Record, error] {
 	return func(yield func(ingest.Record, error) bool) {
 		now := time.Now().UTC().Truncate(time.Microsecond)
 		for m, err := range f.profile.Messages(r, f.tenant, now) {
+			if err == nil && f.before != nil {
+				m, err = f.profile.Correct(m, f.before, f.tenant, now)
+			}
 			if !yield(recordOf(m), dataError(err)) {
 				return
 			}

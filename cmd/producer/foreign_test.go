@@ -60,6 +60,31 @@ func TestAProfileOfOnesOwn(t *testing.T) {
 	}
 }
 
+// What a profile got wrong is taken back when its successor is told of it, and
+// only that.
+func TestAProfileIsCorrected(t *testing.T) {
+	brokers, flag := newBroker(t)
+	wrong := write(t, "wrong.yaml", "profile: acme\nformat: x12-214\nextends: x12-214\ncodes: [{status: Q9, type: shipment.delivered.v1}]\n")
+	right := write(t, "right.yaml", "profile: acme\nformat: x12-214\nextends: x12-214\ncodes: [{status: Q9, type: shipment.out_for_delivery.v1}]\n")
+	file := write(t, "scans.edi", interchange)
+	for i, args := range [][]string{{"--carrier", wrong}, {"--carrier", right, "--replaces", wrong}, {"--carrier", right, "--replaces", wrong}} {
+		got := call(t.Context(), nil, append([]string{flag, "publish", file}, args...)...)
+		if n, _ := got.published(t); got.err != nil || n != []int{2, 3, 3}[i] {
+			t.Fatalf("%v: published %d: %v %s", args, n, got.err, got.stderr)
+		}
+	}
+	back, types := events.EventID(""), map[events.Type]events.EventID{}
+	for _, e := range readLog(t, brokers, 8) {
+		types[e.Type()] = e.ID
+		if d, ok := e.Data.(*events.Retracted); ok {
+			back = d.RetractedID
+		}
+	}
+	if len(types) != 4 || back != types[events.TypeDelivered] {
+		t.Errorf("%v is in the log, taken back %q; want the delivery taken back, by one event", types, back)
+	}
+}
+
 func TestABadMessageKeepsAFileFromBeingPublished(t *testing.T) {
 	brokers, flag := newBroker(t)
 	file := write(t, "scans.edi", strings.Replace(interchange, "AT7*Q9*NS***20260301", "AT7*Q9*NS***20260231", 1))
@@ -108,6 +133,8 @@ func TestTheCarriersAreListed(t *testing.T) {
 		{[]string{"publish", "--carrier", "canadapost", "--format", "easypost", "x.json"}, 2, "x12-214, not easypost"},
 		{[]string{"publish", "--carrier", "canadapost", "--format", "csv", "x.csv"}, 2, "--carrier"},
 		{[]string{"publish", "--carrier", "canadapost", "--mapping", "m.yaml", "x.edi"}, 2, "--mapping"},
+		{[]string{"publish", "--replaces", "canadapost", "x.ndjson"}, 2, "--replaces"},
+		{[]string{"publish", "--replaces", "easypost", "x.edi"}, 2, "--replaces: the messages of easypost are easypost"},
 		{[]string{"publish", "x.json"}, 2, "--format"},
 		{[]string{"publish", "a.edi", "b.ndjson"}, 2, "two formats"},
 	}

@@ -30,6 +30,8 @@ func (c *publishConfig) format() (string, error) {
 	}
 	foreign := c.Carrier != "" || slices.Contains(carriers.Formats(), format)
 	switch {
+	case c.Replace != "" && !foreign:
+		return "", errors.New("--replaces: is for carriers' messages")
 	case c.Carrier != "" && (format == ndjson || format == table):
 		return "", fmt.Errorf("--carrier: %s is no carrier's format", format)
 	case c.Mapping != "" && foreign:

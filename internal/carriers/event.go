@@ -17,23 +17,23 @@ import (
 
 // said is the data of an event. No type takes all of it.
 type said struct {
-	Class          events.Class     `json:"class,omitzero"`
-	OccurredAt     time.Time        `json:"occurred_at"`
-	TZSource       events.TZSource  `json:"tz_source,omitzero"`
-	Precision      events.Precision `json:"time_precision,omitzero"`
-	Carrier        *events.Carrier  `json:"carrier,omitzero"`
-	Location       *events.Location `json:"location,omitzero"`
-	Facility       string           `json:"facility,omitzero"`
-	Mode           string           `json:"mode,omitzero"`
-	ReasonCode     string           `json:"reason_code,omitzero"`
-	HandedTo       string           `json:"handed_to,omitzero"`
-	Window         *events.Window   `json:"window,omitzero"`
-	Provider       string           `json:"provider,omitzero"`
-	ExceptionID    events.EventID   `json:"exception_id,omitzero"`
-	Party          events.Party     `json:"party,omitzero"`
-	Severity       string           `json:"severity,omitzero"`
-	ActionRequired bool             `json:"action_required,omitzero"`
-	Raw            *events.Raw      `json:"raw"`
+	Class          events.Class       `json:"class,omitzero"`
+	OccurredAt     time.Time          `json:"occurred_at"`
+	TZSource       events.TZSource    `json:"tz_source,omitzero"`
+	Precision      events.Precision   `json:"time_precision,omitzero"`
+	Carrier        *events.Carrier    `json:"carrier,omitzero"`
+	Location       *events.Location   `json:"location,omitzero"`
+	Facility       string             `json:"facility,omitzero"`
+	Mode           string             `json:"mode,omitzero"`
+	ReasonCode     string             `json:"reason_code,omitzero"`
+	HandedTo       string             `json:"handed_to,omitzero"`
+	Window         *events.Window     `json:"window,omitzero"`
+	Provider       string             `json:"provider,omitzero"`
+	ExceptionID    events.ExceptionID `json:"exception_id,omitzero"`
+	Party          events.Party       `json:"party,omitzero"`
+	Severity       string             `json:"severity,omitzero"`
+	ActionRequired bool               `json:"action_required,omitzero"`
+	Raw            *events.Raw        `json:"raw"`
 }
 
 // unmapped is the meaning of a code that no rule knows.
@@ -88,9 +88,7 @@ func reasonOf(err error) string {
 }
 
 func (p *Profile) event(it *report, r *rule, stream events.Stream, message string, tenant events.TenantID, now time.Time) (events.Event, error) {
-	id := idOf(it, r.Type, stream)
-	carrier, _ := stream.Number()
-	d := p.said(it, r, id, carrier)
+	d := p.said(it, r, stream)
 	data, err := json.Marshal(d, json.Deterministic(true))
 	if err != nil {
 		return events.Event{}, fmt.Errorf("write the event: %w", err)
@@ -110,7 +108,7 @@ func (p *Profile) event(it *report, r *rule, stream events.Stream, message strin
 		RecordedTime  time.Time       `json:"recordedtime"`
 		CorrelationID string          `json:"correlationid,omitzero"`
 		Data          jsontext.Value  `json:"data"`
-	}{"1.0", r.Type, p.source, id, stream.ID, tenant, d.OccurredAt.UTC(), recorded.UTC(), message, data})
+	}{"1.0", r.Type, p.source, idOf(r.Type, stream, data), stream.ID, tenant, d.OccurredAt.UTC(), recorded.UTC(), message, data})
 	if err != nil {
 		return events.Event{}, fmt.Errorf("write the event: %w", err)
 	}
@@ -118,7 +116,8 @@ func (p *Profile) event(it *report, r *rule, stream events.Stream, message strin
 }
 
 // said is what a rule makes of a report.
-func (p *Profile) said(it *report, r *rule, id events.EventID, carrier events.SCAC) said {
+func (p *Profile) said(it *report, r *rule, stream events.Stream) said {
+	carrier, _ := stream.Number()
 	at, tz := p.happened(it.at, it.where)
 	d := said{
 		Class: r.Class, OccurredAt: at, TZSource: tz, Precision: it.at.precision,
@@ -134,12 +133,12 @@ func (p *Profile) said(it *report, r *rule, id events.EventID, carrier events.SC
 	case *events.Delivered:
 		d.HandedTo = r.HandedTo
 	case *events.ETAChanged:
-		d.Provider, d.Window = "carrier", &events.Window{End: at, Precision: it.at.precision}
+		d.Provider, d.Window = or(r.Provider, "carrier"), &events.Window{End: at, Precision: it.at.precision}
 		d.OccurredAt, d.TZSource = p.stated(it, at, tz)
 		d.Precision = ""
 		d.ReasonCode = r.ReasonCode
 	case *events.ExceptionOpened:
-		d.ExceptionID, d.Party, d.Severity, d.ActionRequired = id, r.Exception.Party, r.Exception.Severity, r.Exception.ActionRequired
+		d.ExceptionID, d.Party, d.Severity, d.ActionRequired = caseOf(it, stream), r.Exception.Party, r.Exception.Severity, r.Exception.ActionRequired
 		d.ReasonCode = p.reason(it, r)
 	case *events.DeliveryAttempted, *events.CustomsHeld, *events.CustomsReleased, *events.ReturnInitiated, *events.Returned,
 		*events.Lost, *events.Damaged, *events.Destroyed, *events.ShipmentCancelled:
@@ -182,26 +181,25 @@ func (p *Profile) reason(it *report, r *rule) string {
 	return or(it.reason, or(it.status, "unknown"))
 }
 
-// idOf names an event after everything that makes it this one: the same scan in
-// another message is the same event. The type is part of it, so that a scan that
-// was unmapped can come again when a profile knows its code.
-func idOf(it *report, t events.Type, stream events.Stream) events.EventID {
+// idOf names an event after all that it says: the same scan in another message
+// is the same event, and one of which more is known is another one.
+func idOf(t events.Type, stream events.Stream, data []byte) events.EventID {
+	return events.EventID(digest(string(t), stream.ID, string(data)))
+}
+
+// caseOf names an exception after the scan that opens it, without what senders
+// find out later: told anew, it opens no second case.
+func caseOf(it *report, stream events.Stream) events.ExceptionID {
+	return events.ExceptionID(digest(stream.ID, it.status, it.reason, it.at.clock.Format(time.RFC3339Nano)))
+}
+
+// digest is a short name for texts.
+func digest(texts ...string) string {
 	h := sha256.New()
-	where := it.where
-	if where == nil {
-		where = &events.Location{}
-	}
-	for _, s := range []string{
-		stream.ID, string(t), it.at.clock.Format(time.RFC3339Nano), it.at.zone, string(it.at.precision),
-		it.status, it.reason, it.partner, it.text, it.facility,
-		where.Name, where.City, where.Region, where.Postcode, where.Country,
-	} {
+	for _, s := range texts {
 		_, _ = io.WriteString(h, s+"\x00") // a hash takes everything
 	}
-	if t == events.TypeETAChanged {
-		_, _ = io.WriteString(h, it.known.clock.Format(time.RFC3339Nano))
-	}
-	return events.EventID(strings.ToLower(base32.HexEncoding.WithPadding(base32.NoPadding).EncodeToString(h.Sum(nil)[:20])))
+	return strings.ToLower(base32.HexEncoding.WithPadding(base32.NoPadding).EncodeToString(h.Sum(nil)[:20]))
 }
 
 // carrierOf is the code of a carrier as the message names it.

@@ -98,13 +98,19 @@ func (p *Profile) Messages(r io.Reader, tenant events.TenantID, now time.Time) i
 // translate gives a message its meaning, or says why it has none.
 func (p *Profile) translate(m message, tenant events.TenantID, now time.Time) Message {
 	out := Message{Line: m.line, Raw: m.raw, Problems: m.problems}
+	seen := make(map[events.EventID]bool, len(m.reports)) // some senders tell a scan twice
 	for _, r := range m.reports {
 		made, problem := p.events(r, m.id, tenant, now)
 		if problem != nil {
 			out.Problems = append(out.Problems, *problem)
 			continue
 		}
-		out.Events = append(out.Events, made...)
+		for _, e := range made {
+			if !seen[e.ID] {
+				out.Events = append(out.Events, e)
+			}
+			seen[e.ID] = true
+		}
 	}
 	if len(out.Problems) > 0 {
 		out.Events = nil

@@ -41,6 +41,7 @@ type code struct {
 	Class      events.Class `yaml:"class"`
 	ReasonCode string       `yaml:"reason_code"`
 	HandedTo   string       `yaml:"handed_to"`
+	Provider   string       `yaml:"provider"`
 	Exception  *overlay     `yaml:"exception"`
 }
 
@@ -118,6 +119,9 @@ func (b *builder) outcome(at string, r *rule) {
 		if r.Exception == nil {
 			b.fail(at+": exception", "is required: who is answerable (party), and how bad it is (severity)")
 		}
+	}
+	if r.Provider != "" && r.Type != events.TypeETAChanged {
+		b.fail(at+": provider", "is for %s only", events.TypeETAChanged)
 	}
 	if r.HandedTo != "" && r.Type != events.TypeDelivered {
 		b.fail(at+": handed_to", "is for %s only", events.TypeDelivered)
