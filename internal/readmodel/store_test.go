@@ -20,7 +20,12 @@ const (
 // are cut into batches and however often they are repeated, the rows are those
 // of a single batch, and what a plain fold of all of them says.
 //
-// Broken on purpose, and seen to fail here: TODO
+// Broken on purpose, and seen to fail here: the second of one identity not dropped
+// by the fold; marks of a fold not cleared; parcels that a fold no longer yields
+// left; orders not folded again when a content row changes; a number's other
+// holdings not written again; one column in the place of another. The sort key
+// without its id, and contents left, fail in the other test of rows. A rank is the
+// business of package tracking: both sides of the comparison have it from there.
 func TestRowsAreAFunctionOfTheSet(t *testing.T) {
 	r := newRig(t)
 	for first := uint64(0); first < seeds; first += atATime {
