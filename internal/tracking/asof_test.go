@@ -80,9 +80,9 @@ func sinceMidnight(t time.Time) time.Duration {
 	return time.Duration(h)*time.Hour + time.Duration(m)*time.Minute + time.Duration(s)*time.Second + time.Duration(t.Nanosecond())
 }
 
-// Broken on purpose, and seen to fail here: later retractions left out, the end
-// of a day taken as its beginning, the moment itself excluded, estimates taken
-// by when they were known.
+// Broken on purpose, and seen to fail here: later retractions left out, a day
+// taken for the moment that was written, the moment itself excluded, estimates
+// taken by when they were known.
 func TestAsOfByOccurrenceIsTheFoldOfWhatOccurredByThen(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := drawPast(t)

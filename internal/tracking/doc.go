@@ -4,7 +4,8 @@
 // [FoldShipment] takes every stored fact of a shipment, [Shipment.Apply] one
 // more where that cannot change what earlier facts meant. [FoldOrder] takes the
 // facts of an order, [OrderBase.With] adds what became of its lines in
-// shipments.
+// shipments. [OccurredBy] and [KnownBy] leave of the facts those of a moment in
+// the past: their fold is the state as of then.
 //
 // # Promises
 //
