@@ -281,12 +281,8 @@ func (b *builder) extend(p *Profile, f *file, from []string) {
 // under returns own with what it lacks and base has.
 func under[V any](own, base map[string]V) map[string]V {
 	all := make(map[string]V, len(own)+len(base))
-	for k, v := range base {
-		all[k] = v
-	}
-	for k, v := range own {
-		all[k] = v
-	}
+	maps.Copy(all, base)
+	maps.Copy(all, own)
 	return all
 }
 
