@@ -39,7 +39,7 @@ test-web:
 	@scripts/test-web.sh
 
 properties: ## Hold what an event means to its properties on 10,000 random cases each
-	go test -count=1 -rapid.checks=10000 ./internal/tracking
+	GOGC=400 go test -count=1 ./internal/tracking -rapid.checks=10000
 
 test-kafka: ## Integration tests on three nodes of real Apache Kafka (needs Java 17 and Maven)
 	@go list $(KAFKA_PACKAGES) >/dev/null
