@@ -2,6 +2,7 @@ package tracking_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 
@@ -89,9 +90,7 @@ func lastScan(w world) string {
 
 func effects() map[events.Type]effect {
 	all := orderEffects()
-	for typ, e := range shipmentEffects() {
-		all[typ] = e
-	}
+	maps.Copy(all, shipmentEffects())
 	return all
 }
 
