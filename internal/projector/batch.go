@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/waybill-io/waybill/events"
+	"github.com/waybill-io/waybill/internal/fault"
 )
 
 // decode sorts records into events and poison.
@@ -66,6 +67,7 @@ func (w *worker) bisect(ctx context.Context, b Batch, cause error) error {
 	if err := w.applyBatch(ctx, left); err != nil {
 		return err
 	}
+	fault.Point("bisecting")
 	return w.applyBatch(ctx, right)
 }
 

@@ -10,6 +10,8 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/waybill-io/waybill/internal/fault"
 )
 
 // Config sets what a projector may take and how long it waits.
@@ -96,6 +98,7 @@ func (p *Projector) serve(ctx context.Context, s Session) error {
 	if err != nil {
 		return p.leave(err)
 	}
+	fault.Point("claimed")
 	p.mu.Lock()
 	p.assigned = len(parts)
 	p.mu.Unlock()

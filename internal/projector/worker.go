@@ -8,6 +8,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/waybill-io/waybill/internal/fault"
 )
 
 // worker applies the batches of some partitions.
@@ -36,6 +38,7 @@ func (w *worker) run(ctx context.Context) error {
 		if err != nil {
 			return haltOn(err)
 		}
+		fault.Point("fetched")
 		if err := w.apply(ctx, g); err != nil {
 			w.tellFence(err)
 			return err
@@ -234,6 +237,7 @@ func (w *worker) hint(ctx context.Context) {
 		return
 	}
 	w.hinted = time.Now()
+	fault.Point("before_hint")
 	next := make(map[Partition]int64, len(w.claims))
 	for part, c := range w.claims {
 		next[part] = c.Next

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/waybill-io/waybill/internal/fault"
 	"github.com/waybill-io/waybill/internal/projector"
 )
 
@@ -115,6 +116,7 @@ func (s *Store) Apply(ctx context.Context, b projector.Batch) (projector.Applied
 	}
 	u.applied.Commit = commit
 	if u.applied.Changes > 0 {
+		fault.Point("before_wake")
 		s.notify(ctx)
 	}
 	return u.applied, nil
@@ -133,6 +135,7 @@ func (s *Store) inTx(ctx context.Context, do func(pgx.Tx) error, commit *time.Du
 	if err := tx.Commit(ctx); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
+	fault.Point("committed")
 	*commit = time.Since(start)
 	return nil
 }

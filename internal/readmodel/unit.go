@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/waybill-io/waybill/events"
+	"github.com/waybill-io/waybill/internal/fault"
 	"github.com/waybill-io/waybill/internal/projector"
 	"github.com/waybill-io/waybill/internal/tracking"
 )
@@ -86,6 +87,7 @@ func (u *unit) run(ctx context.Context) error {
 		if err := step.do(ctx); err != nil {
 			return fmt.Errorf("%s: %w", step.name, err)
 		}
+		fault.Point("in_transaction")
 	}
 	return nil
 }

@@ -1,0 +1,6 @@
+//go:build !fault
+
+package fault
+
+// Point is a place where a test may want a crash. Here it is nothing.
+func Point(string) {}
