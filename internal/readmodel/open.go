@@ -41,8 +41,10 @@ const (
 	readerRole    = "waybill_reader"
 )
 
-// open connects a pool whose sessions act as role and read path first.
-func open(ctx context.Context, cfg Config, role, path string) (*pgxpool.Pool, error) {
+// open connects a pool whose sessions act as role, or as whoever logs in when
+// that is "". Each is prepared before every use, if there is something to
+// prepare.
+func open(ctx context.Context, cfg Config, role string, prepare func(context.Context, *pgx.Conn) error) (*pgxpool.Pool, error) {
 	cfg = cfg.withDefaults()
 	pc, err := pgxpool.ParseConfig(cfg.URL)
 	if err != nil {
@@ -51,16 +53,25 @@ func open(ctx context.Context, cfg Config, role, path string) (*pgxpool.Pool, er
 	pc.MaxConns = cfg.MaxConns
 	params := pc.ConnConfig.RuntimeParams
 	params["application_name"] = cfg.Name
-	params["search_path"] = path
+	params["search_path"] = "waybill"
 	params["timezone"] = "UTC"
 	params["statement_timeout"] = millis(cfg.StatementTimeout)
 	params["idle_in_transaction_session_timeout"] = millis(5 * time.Second) // a stopped worker must not hold locks
 	delete(params, "waybill.tenants")
 	pc.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		if role == "" {
+			return nil
+		}
 		_, err := conn.Exec(ctx, "SET ROLE "+pgx.Identifier{role}.Sanitize())
 		return err
 	}
-	pc.PrepareConn = replan
+	pc.PrepareConn = func(ctx context.Context, conn *pgx.Conn) (bool, error) {
+		ok, err := replan(ctx, conn)
+		if ok && err == nil && prepare != nil {
+			ok = prepare(ctx, conn) == nil
+		}
+		return ok, err
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {
 		return nil, fmt.Errorf("open the pool: %w", err)
@@ -89,7 +100,7 @@ func millis(d time.Duration) string { return fmt.Sprint(d.Milliseconds()) }
 
 // liveVersion asks which version of the read model is live, and refuses a
 // schema that this program was not made for.
-func liveVersion(ctx context.Context, url string) (int, error) {
+func liveVersion(ctx context.Context, url string) (int32, error) {
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
 		return 0, fmt.Errorf("connect: %w", err)
@@ -98,7 +109,7 @@ func liveVersion(ctx context.Context, url string) (int, error) {
 	if err := checkSchema(ctx, conn); err != nil {
 		return 0, err
 	}
-	var version int
+	var version int32
 	if err := conn.QueryRow(ctx, `SELECT version FROM waybill.read_model`).Scan(&version); err != nil {
 		return 0, fmt.Errorf("read the live version: %w", err)
 	}

@@ -27,7 +27,7 @@ func OpenReader(ctx context.Context, cfg Config) (*Reader, error) {
 	if _, err := liveVersion(ctx, cfg.URL); err != nil {
 		return nil, fmt.Errorf("open the read model: %w", err)
 	}
-	pool, err := open(ctx, cfg, readerRole, "waybill")
+	pool, err := open(ctx, cfg, readerRole, nil)
 	if err != nil {
 		return nil, fmt.Errorf("open the read model: %w", err)
 	}
@@ -53,14 +53,26 @@ func (r *Reader) Close() {
 func (r *Reader) Ping(ctx context.Context) error { return r.pool.Ping(ctx) }
 
 // read runs do in one snapshot that shows the given tenants and nothing else.
+// Which version is live is of that snapshot too: what a view shows would be of
+// the moment in which a statement names it, and its rows of an earlier one.
 func (r *Reader) read(ctx context.Context, tenants []events.TenantID, do func(pgx.Tx) error) error {
+	const name = `-- name: begin_read
+		SELECT m.version FROM waybill.read_model m, set_config('waybill.tenants', $1, true)`
 	opts := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	err := pgx.BeginTxFunc(ctx, r.pool, opts, func(tx pgx.Tx) error {
 		names := column(tenants, func(t events.TenantID) string { return string(t) })
-		if _, err := tx.Exec(ctx, `SELECT set_config('waybill.tenants', $1, true)`, strings.Join(names, ",")); err != nil {
+		var version int32
+		if err := tx.QueryRow(ctx, name, strings.Join(names, ",")).Scan(&version); err != nil {
 			return fmt.Errorf("name the tenants: %w", err)
 		}
-		return do(tx)
+		if err := follow(ctx, tx.Conn(), version); err != nil {
+			return err
+		}
+		err := do(tx)
+		if err != nil {
+			forget(tx.Conn()) // what is rolled back includes the path
+		}
+		return err
 	})
 	return classify(err)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -15,9 +16,13 @@ import (
 
 // Store applies batches. It implements [projector.Store].
 type Store struct {
-	pool       *pgxpool.Pool
-	projection string // the schema of the version it writes, which names its positions too
+	pool *pgxpool.Pool
+	live atomic.Int32 // the version that it writes; a claim finds out when that is another one
 }
+
+// projection is the schema of the version it writes, which names its positions
+// too.
+func (s *Store) projection() string { return schemaOf(s.live.Load()) }
 
 // OpenStore connects to the live version of the read model.
 func OpenStore(ctx context.Context, cfg Config) (*Store, error) {
@@ -25,16 +30,19 @@ func OpenStore(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the read model: %w", err)
 	}
-	projection := fmt.Sprintf("rm_%d", version)
-	pool, err := open(ctx, cfg, projectorRole, projection+", waybill")
+	s := &Store{}
+	s.live.Store(version)
+	s.pool, err = open(ctx, cfg, projectorRole, func(ctx context.Context, conn *pgx.Conn) error {
+		return follow(ctx, conn, s.live.Load())
+	})
 	if err != nil {
 		return nil, fmt.Errorf("open the read model: %w", err)
 	}
-	if err := pool.Ping(ctx); err != nil {
-		pool.Close()
+	if err := s.pool.Ping(ctx); err != nil {
+		s.pool.Close()
 		return nil, fmt.Errorf("open the read model as %s: %w", projectorRole, err)
 	}
-	return &Store{pool: pool, projection: projection}, nil
+	return s, nil
 }
 
 // Close ends its connections once they are idle.
@@ -44,12 +52,17 @@ func (s *Store) Close() { s.pool.Close() }
 func (s *Store) Ping(ctx context.Context) error { return s.pool.Ping(ctx) }
 
 // Claim takes partitions over, in one transaction sorted by partition. It waits
-// for the transaction that an earlier owner has open, and sees its outcome.
+// for the transaction that an earlier owner has open, and sees its outcome. It
+// is of the version that is live then, which the Store writes from now on.
 func (s *Store) Claim(ctx context.Context, owner, cluster string, parts []projector.Partition) (map[projector.Partition]projector.Claim, error) {
 	claims := make(map[projector.Partition]projector.Claim, len(parts))
-	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+	var live int32
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) (err error) {
+		if live, err = lockLive(ctx, tx); err != nil {
+			return err
+		}
 		for _, part := range parts {
-			claim, err := s.claim(ctx, tx, owner, cluster, part)
+			claim, err := claimOne(ctx, tx, schemaOf(live), owner, cluster, part)
 			if err != nil {
 				return fmt.Errorf("claim %s: %w", part, err)
 			}
@@ -60,10 +73,11 @@ func (s *Store) Claim(ctx context.Context, owner, cluster string, parts []projec
 	if err != nil {
 		return nil, classify(err)
 	}
+	s.live.Store(live)
 	return claims, nil
 }
 
-func (s *Store) claim(ctx context.Context, tx pgx.Tx, owner, cluster string, part projector.Partition) (projector.Claim, error) {
+func claimOne(ctx context.Context, tx pgx.Tx, projection, owner, cluster string, part projector.Partition) (projector.Claim, error) {
 	const query = `-- name: claim
 		INSERT INTO projection_offsets AS o (projection, topic, partition, epoch, next_offset, owner, cluster_id)
 		VALUES ($1, $2, $3, 1, 0, $4, $5)
@@ -71,7 +85,7 @@ func (s *Store) claim(ctx context.Context, tx pgx.Tx, owner, cluster string, par
 		   SET epoch = o.epoch + 1, owner = excluded.owner, claimed_at = now()
 		RETURNING o.epoch, o.next_offset, o.cluster_id, o.last_offset, o.last_hash`
 	var c projector.Claim
-	err := tx.QueryRow(ctx, query, s.projection, part.Topic, part.ID, owner, cluster).
+	err := tx.QueryRow(ctx, query, projection, part.Topic, part.ID, owner, cluster).
 		Scan(&c.Epoch, &c.Next, &c.Cluster, &c.LastSeen, &c.LastHash)
 	return c, err
 }
@@ -83,7 +97,7 @@ func (s *Store) Positions(ctx context.Context, parts []projector.Partition) (map
 		  FROM projection_offsets o
 		  JOIN unnest($2::text[], $3::int[]) x(topic, partition) USING (topic, partition)
 		 WHERE o.projection = $1`
-	rows, err := s.pool.Query(ctx, query, s.projection,
+	rows, err := s.pool.Query(ctx, query, s.projection(),
 		column(parts, func(p projector.Partition) string { return p.Topic }),
 		column(parts, func(p projector.Partition) int32 { return p.ID }))
 	if err != nil {
@@ -105,10 +119,10 @@ func (s *Store) Positions(ctx context.Context, parts []projector.Partition) (map
 // Apply applies a batch in one transaction and, once that is committed, wakes
 // the gateways.
 func (s *Store) Apply(ctx context.Context, b projector.Batch) (projector.Applied, error) {
-	u := newUnit(s.projection, b)
+	u := newUnit(s.projection(), b)
 	var commit time.Duration
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
-		u.tx = tx
+		u.tx, u.projection = tx, schemaOf(sessionVersion(tx.Conn()))
 		return u.run(ctx)
 	}, &commit)
 	if err != nil {
