@@ -117,13 +117,9 @@ func numbersOf(ctx context.Context, tx pgx.Tx, shipments []entity) ([]number, er
 	})
 }
 
-// lockNumbers locks the numbers' rows, inserting those that are missing, in one
-// sorted pass (see lockAll), and then reads them.
+// lockNumbers locks the numbers, and then reads which of them have a stream that
+// has taken something back.
 func (u *unit) lockNumbers(ctx context.Context) error {
-	const lock = `-- name: lock_numbers
-		INSERT INTO carrier_numbers AS n (tenant_id, carrier, tracking_number)
-		SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) x(tenant_id, carrier, tracking_number) ORDER BY 1, 2, 3
-		ON CONFLICT (tenant_id, carrier, tracking_number) DO UPDATE SET retractions = n.retractions WHERE false`
 	const read = `-- name: read_numbers
 		SELECT n.tenant_id, n.carrier, n.tracking_number
 		  FROM unnest($1::text[], $2::text[], $3::text[]) x(tenant_id, carrier, tracking_number)
@@ -133,10 +129,10 @@ func (u *unit) lockNumbers(ctx context.Context) error {
 	for _, n := range keys {
 		n.locked = true
 	}
-	tenant, carrier, num := numberColumns(keys)
-	if _, err := u.tx.Exec(ctx, lock, tenant, carrier, num); err != nil {
+	if err := lockAll(ctx, u.tx, lockNumber, column(keys, func(n *numberWork) entity { return n.stream() })); err != nil {
 		return err
 	}
+	tenant, carrier, num := numberColumns(keys)
 	rows, err := u.tx.Query(ctx, read, tenant, carrier, num)
 	if err != nil {
 		return err
@@ -230,9 +226,9 @@ func (u *unit) keepRetractions(ctx context.Context) error {
 		return nil
 	}
 	const query = `-- name: keep_retractions
-		UPDATE carrier_numbers n SET retractions = true
-		  FROM unnest($1::text[], $2::text[], $3::text[]) x(tenant_id, carrier, tracking_number)
-		 WHERE n.tenant_id = x.tenant_id AND n.carrier = x.carrier AND n.tracking_number = x.tracking_number`
+		INSERT INTO carrier_numbers (tenant_id, carrier, tracking_number, retractions)
+		SELECT x.*, true FROM unnest($1::text[], $2::text[], $3::text[]) x
+		ON CONFLICT (tenant_id, carrier, tracking_number) DO UPDATE SET retractions = true`
 	tenant, carrier, num := numberColumns(taken)
 	_, err := u.tx.Exec(ctx, query, tenant, carrier, num)
 	return err

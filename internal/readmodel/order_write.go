@@ -54,6 +54,7 @@ func (u *unit) writeOrders(ctx context.Context, works []*orderWork) error {
 	var changed, gone []*orderWork
 	for _, w := range works {
 		switch {
+		case w.nobody() && w.was == (orderRow{}): // it has no row, and needs none
 		case w.nobody():
 			gone = append(gone, w)
 			u.changes.add("order", w.entity, w.touched)
@@ -65,7 +66,7 @@ func (u *unit) writeOrders(ctx context.Context, works []*orderWork) error {
 	if err := u.deleteOrders(ctx, gone); err != nil {
 		return fmt.Errorf("take placeholders away: %w", err)
 	}
-	if err := u.updateOrders(ctx, changed); err != nil {
+	if err := u.upsertOrders(ctx, changed); err != nil {
 		return fmt.Errorf("write orders: %w", err)
 	}
 	if err := u.writeLines(ctx, changed); err != nil {
@@ -92,7 +93,8 @@ func (u *unit) deleteOrders(ctx context.Context, works []*orderWork) error {
 	return err
 }
 
-func (u *unit) updateOrders(ctx context.Context, works []*orderWork) error {
+// upsertOrders writes all columns, of orders that have a row and of others.
+func (u *unit) upsertOrders(ctx context.Context, works []*orderWork) error {
 	if len(works) == 0 {
 		return nil
 	}
@@ -104,18 +106,18 @@ func (u *unit) updateOrders(ctx context.Context, works []*orderWork) error {
 		}
 		states[i] = string(doc)
 	}
-	const query = `-- name: update_orders
-		UPDATE orders o
-		   SET known = x.known, status = x.status, revision = x.revision, number = x.number, channel = x.channel,
-		       currency = x.currency, customer_ref = x.customer_ref, ship_to_ref = x.ship_to_ref, placed_at = x.placed_at,
-		       confirmed_at = x.confirmed_at, cancelled_at = x.cancelled_at, closed_at = x.closed_at,
-		       shipped_at = x.shipped_at, delivered_at = x.delivered_at,
-		       promise_original_start = x.os, promise_original_end = x.oe, promise_original_precision = x.op, promise_original_on = x.oo,
-		       promise_latest_start = x.ls, promise_latest_end = x.le, promise_latest_precision = x.lp, promise_latest_on = x.lo,
-		       requested_start = x.rs, requested_end = x.re, requested_precision = x.rp, requested_on = x.ro,
-		       holds = string_to_array(x.holds, E'\x1f'), flags = string_to_array(x.flags, E'\x1f'), payment = x.payment,
-		       ordered = x.ordered, cancelled = x.cancelled, allocated = x.allocated, shipped = x.shipped,
-		       delivered = x.delivered, returned = x.returned, lost = x.lost, state = x.state, updated_at = now()
+	const query = `-- name: upsert_orders
+		INSERT INTO orders (tenant_id, order_id, known, status, revision, number, channel, currency, customer_ref,
+		       ship_to_ref, placed_at, confirmed_at, cancelled_at, closed_at, shipped_at, delivered_at,
+		       promise_original_start, promise_original_end, promise_original_precision, promise_original_on,
+		       promise_latest_start, promise_latest_end, promise_latest_precision, promise_latest_on,
+		       requested_start, requested_end, requested_precision, requested_on,
+		       holds, flags, payment, ordered, cancelled, allocated, shipped, delivered, returned, lost, state)
+		SELECT x.tenant_id, x.order_id, x.known, x.status, x.revision, x.number, x.channel, x.currency, x.customer_ref,
+		       x.ship_to_ref, x.placed_at, x.confirmed_at, x.cancelled_at, x.closed_at, x.shipped_at, x.delivered_at,
+		       x.os, x.oe, x.op, x.oo, x.ls, x.le, x.lp, x.lo, x.rs, x.re, x.rp, x.ro,
+		       string_to_array(x.holds, E'\x1f'), string_to_array(x.flags, E'\x1f'), x.payment,
+		       x.ordered, x.cancelled, x.allocated, x.shipped, x.delivered, x.returned, x.lost, x.state
 		  FROM unnest($1::text[], $2::text[], $3::bool[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[],
 		       $9::text[], $10::text[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[], $14::timestamptz[],
 		       $15::timestamptz[], $16::timestamptz[],
@@ -127,7 +129,22 @@ func (u *unit) updateOrders(ctx context.Context, works []*orderWork) error {
 		       x(tenant_id, order_id, known, status, revision, number, channel, currency, customer_ref, ship_to_ref, placed_at,
 		       confirmed_at, cancelled_at, closed_at, shipped_at, delivered_at, os, oe, op, oo, ls, le, lp, lo, rs, re, rp, ro,
 		       holds, flags, payment, ordered, cancelled, allocated, shipped, delivered, returned, lost, state)
-		 WHERE o.tenant_id = x.tenant_id AND o.order_id = x.order_id`
+		ON CONFLICT (tenant_id, order_id) DO UPDATE
+		   SET known = excluded.known, status = excluded.status, revision = excluded.revision, number = excluded.number,
+		       channel = excluded.channel, currency = excluded.currency, customer_ref = excluded.customer_ref,
+		       ship_to_ref = excluded.ship_to_ref, placed_at = excluded.placed_at, confirmed_at = excluded.confirmed_at,
+		       cancelled_at = excluded.cancelled_at, closed_at = excluded.closed_at, shipped_at = excluded.shipped_at,
+		       delivered_at = excluded.delivered_at, promise_original_start = excluded.promise_original_start,
+		       promise_original_end = excluded.promise_original_end,
+		       promise_original_precision = excluded.promise_original_precision,
+		       promise_original_on = excluded.promise_original_on, promise_latest_start = excluded.promise_latest_start,
+		       promise_latest_end = excluded.promise_latest_end, promise_latest_precision = excluded.promise_latest_precision,
+		       promise_latest_on = excluded.promise_latest_on, requested_start = excluded.requested_start,
+		       requested_end = excluded.requested_end, requested_precision = excluded.requested_precision,
+		       requested_on = excluded.requested_on, holds = excluded.holds, flags = excluded.flags,
+		       payment = excluded.payment, ordered = excluded.ordered, cancelled = excluded.cancelled,
+		       allocated = excluded.allocated, shipped = excluded.shipped, delivered = excluded.delivered,
+		       returned = excluded.returned, lost = excluded.lost, state = excluded.state, updated_at = now()`
 	args := append(orderColumns(works), spanColumns(works, func(w *orderWork) *events.Window { return w.base.Original })...)
 	args = append(args, spanColumns(works, func(w *orderWork) *events.Window { return w.base.Latest })...)
 	args = append(args, spanColumns(works, func(w *orderWork) *events.Window { return w.base.Requested })...)

@@ -56,7 +56,7 @@ func (u *unit) foldOrders(ctx context.Context) error {
 	if len(works) == 0 {
 		return nil
 	}
-	if err := u.lockOrders(ctx, works); err != nil {
+	if err := lockAll(ctx, u.tx, lockOrder, column(works, func(w *orderWork) entity { return w.entity })); err != nil {
 		return fmt.Errorf("lock %d orders: %w", len(works), err)
 	}
 	if err := u.readOrders(ctx, works); err != nil {
@@ -106,16 +106,7 @@ func (u *unit) foldBases(ctx context.Context, works []*orderWork) error {
 	return nil
 }
 
-func (u *unit) lockOrders(ctx context.Context, works []*orderWork) error {
-	const query = `-- name: lock_orders
-		INSERT INTO orders AS o (tenant_id, order_id, known, status, revision, state)
-		SELECT x.*, false, 'unknown', 0, '{}'
-		  FROM unnest($1::text[], $2::text[]) x(tenant_id, order_id) ORDER BY 1, 2
-		ON CONFLICT (tenant_id, order_id) DO UPDATE SET status = o.status WHERE false`
-	return lockAll(ctx, u.tx, query, column(works, func(w *orderWork) entity { return w.entity }))
-}
-
-// readOrders reads the locked rows, their lines, and what shipments say of
+// readOrders reads the rows of locked orders, their lines, and what shipments say of
 // them, this batch's shipments included.
 func (u *unit) readOrders(ctx context.Context, works []*orderWork) error {
 	keys := column(works, func(w *orderWork) entity { return w.entity })

@@ -122,7 +122,8 @@ func TestReaderSeesOnlyTheTenantsItNames(t *testing.T) {
 	r.apply(t, ofTenant("a", all))
 	r.apply(t, ofTenant("b", all))
 	l := &teller{tenant: "a"}
-	stray := []events.Event{l.scanned("NOBODYS", 1), l.departed("s1", 1), l.departed("s1", 1), l.tell("s1", &events.ExceptionOpened{
+	scan := l.scanned("NOBODYS", 1)
+	stray := []events.Event{scan, l.retract(l.scanned("NOBODYS", 2), 2), l.departed("s1", 1), l.departed("s1", 1), l.tell("s1", &events.ExceptionOpened{
 		ShipmentFact: events.ShipmentFact{Fact: at(1), ShipmentID: "s1"}, ExceptionID: "x1", ReasonCode: "why", Party: events.PartyOther, Severity: "low"})}
 	r.apply(t, stray)
 	r.apply(t, ofTenant("b", stray))

@@ -26,27 +26,7 @@ type shipmentState struct {
 // caseCount is what a shipment's row says of its exceptions.
 type caseCount struct{ open, all int }
 
-func (u *unit) lockShipments(ctx context.Context, works []*shipmentWork) error {
-	const query = `-- name: lock_shipments
-		INSERT INTO shipments AS s (tenant_id, shipment_id, known, status, revision, parcel_count, open_exceptions,
-		       exception_count, disputed, gap, damaged, customs_held, state)
-		SELECT x.*, false, 'unknown', 0, 0, 0, 0, false, false, false, false, '{}'
-		  FROM unnest($1::text[], $2::text[]) x(tenant_id, shipment_id) ORDER BY 1, 2
-		ON CONFLICT (tenant_id, shipment_id) DO UPDATE SET status = s.status WHERE false`
-	return lockAll(ctx, u.tx, query, column(works, func(w *shipmentWork) entity { return w.entity }))
-}
-
-// lockAll locks the rows of sorted keys. Its query inserts those that are
-// missing and locks the others without writing them (ON CONFLICT DO UPDATE ...
-// WHERE false), in one pass in the order of the keys: with a pass for each, two
-// workers could wait for one another. It must not be merged with a read, which
-// would see other tables as they were before the wait.
-func lockAll(ctx context.Context, tx pgx.Tx, query string, keys []entity) error {
-	_, err := tx.Exec(ctx, query, tenants(keys), ids(keys))
-	return err
-}
-
-// readShipments reads the locked rows with their parcels, and the exceptions of
+// readShipments reads the rows of locked shipments with their parcels, and the exceptions of
 // those that the batch opens or resolves some of.
 func (u *unit) readShipments(ctx context.Context, works []*shipmentWork) error {
 	keys := column(works, func(w *shipmentWork) entity { return w.entity })
@@ -82,16 +62,14 @@ func (w *shipmentWork) touchesExceptions() bool {
 	return slices.ContainsFunc(w.own, is) || slices.ContainsFunc(w.scans, func(e scanEntry) bool { return is(e.entry) })
 }
 
-// readShipmentRows reads what Apply may change, and the state. A placeholder
-// that lockShipments inserted has no parcels and stays unread.
+// readShipmentRows reads what Apply may change, and the state.
 func (u *unit) readShipmentRows(ctx context.Context, keys []entity) error {
 	const query = `-- name: read_shipments
 		SELECT s.tenant_id, s.shipment_id, s.known, s.status, s.status_since, s.revision, s.direction, s.carrier,
 		       s.lat, s.lon, s.position_at, s.first_scan_at, s.last_scan_at, s.last_scan_type, s.last_location,
 		       s.open_exceptions, s.exception_count, s.damaged, s.customs_held, s.state
 		  FROM unnest($1::text[], $2::text[]) x(tenant_id, shipment_id)
-		  JOIN shipments s USING (tenant_id, shipment_id)
-		 WHERE s.parcel_count > 0`
+		  JOIN shipments s USING (tenant_id, shipment_id)`
 	rows, err := u.tx.Query(ctx, query, tenants(keys), ids(keys))
 	if err != nil {
 		return err

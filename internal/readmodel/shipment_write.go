@@ -12,15 +12,15 @@ import (
 	"github.com/waybill-io/waybill/internal/tracking"
 )
 
-// writeShipments writes the rows of all shipments of the unit. The rows are
-// locked, so nothing is compared again; only what changed is written.
+// writeShipments writes the rows of all shipments of the unit. These are locked,
+// so nothing is compared again; only what changed is written.
 func (u *unit) writeShipments(ctx context.Context, applied, refolded []*shipmentWork) error {
 	steps := []struct {
 		name string
 		do   func() error
 	}{
 		{"moved shipments", func() error { return u.updateMoved(ctx, applied) }},
-		{"folded shipments", func() error { return u.updateFolded(ctx, refolded) }},
+		{"folded shipments", func() error { return u.upsertFolded(ctx, refolded) }},
 		{"parcels", func() error { return u.writeParcels(ctx, applied, refolded) }},
 		{"exceptions", func() error { return u.writeExceptions(ctx, applied, refolded) }},
 		{"contents", func() error { return u.writeContents(ctx, applied, refolded) }},
@@ -127,33 +127,61 @@ func stateColumn(works []*shipmentWork) ([]string, error) {
 	return docs, nil
 }
 
-// updateFolded writes all columns.
-func (u *unit) updateFolded(ctx context.Context, works []*shipmentWork) error {
+// upsertFolded writes all columns, of shipments that have a row and of others.
+func (u *unit) upsertFolded(ctx context.Context, works []*shipmentWork) error {
 	if len(works) == 0 {
 		return nil
 	}
-	if err := u.updateMoved(ctx, works); err != nil {
+	states, err := stateColumn(works)
+	if err != nil {
 		return err
 	}
-	const query = `-- name: update_folded_shipments
-		UPDATE shipments s
-		   SET known = x.known, direction = x.direction, original_shipment_id = x.original, service = x.service,
-		       origin = x.origin, destination = x.destination, promise_start = x.promise_start,
-		       promise_end = x.promise_end, promise_precision = x.promise_precision, promise_on = x.promise_on,
-		       eta_start = x.eta_start, eta_end = x.eta_end, eta_provider = x.eta_provider,
-		       parcel_count = x.parcel_count, numbers = string_to_array(x.numbers, E'\x1f'),
-		       order_ids = string_to_array(x.order_ids, E'\x1f')
-		  FROM unnest($1::text[], $2::text[], $3::bool[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-		       $9::timestamptz[], $10::timestamptz[], $11::text[], $12::date[], $13::timestamptz[], $14::timestamptz[],
-		       $15::text[], $16::int[], $17::text[], $18::text[])
-		       x(tenant_id, shipment_id, known, direction, original, service, origin, destination, promise_start,
-		       promise_end, promise_precision, promise_on, eta_start, eta_end, eta_provider, parcel_count, numbers, order_ids)
-		 WHERE s.tenant_id = x.tenant_id AND s.shipment_id = x.shipment_id`
+	const query = `-- name: upsert_folded_shipments
+		INSERT INTO shipments (tenant_id, shipment_id, status, status_since, revision, carrier, lat, lon, position_at,
+		       first_scan_at, last_scan_at, last_scan_type, last_location, open_exceptions, exception_count, disputed, gap,
+		       damaged, customs_held, state, known, direction, original_shipment_id, service, origin, destination,
+		       promise_start, promise_end, promise_precision, promise_on, eta_start, eta_end, eta_provider, parcel_count,
+		       numbers, order_ids)
+		SELECT x.tenant_id, x.shipment_id, x.status, x.status_since, x.revision, x.carrier, x.lat, x.lon, x.position_at,
+		       x.first_scan_at, x.last_scan_at, x.last_scan_type, x.last_location, x.open_exceptions, x.exception_count,
+		       x.disputed, x.gap, x.damaged, x.customs_held, x.state, x.known, x.direction, x.original, x.service, x.origin,
+		       x.destination, x.promise_start, x.promise_end, x.promise_precision, x.promise_on, x.eta_start, x.eta_end,
+		       x.eta_provider, x.parcel_count, string_to_array(x.numbers, E'\x1f'), string_to_array(x.order_ids, E'\x1f')
+		  FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::bigint[], $6::text[], $7::float8[],
+		       $8::float8[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::text[], $13::text[],
+		       $14::int[], $15::int[], $16::bool[], $17::bool[], $18::bool[], $19::bool[], $20::jsonb[],
+		       $21::bool[], $22::text[], $23::text[], $24::text[], $25::text[], $26::text[], $27::timestamptz[],
+		       $28::timestamptz[], $29::text[], $30::date[], $31::timestamptz[], $32::timestamptz[], $33::text[],
+		       $34::int[], $35::text[], $36::text[])
+		       x(tenant_id, shipment_id, status, status_since, revision, carrier, lat, lon, position_at, first_scan_at,
+		       last_scan_at, last_scan_type, last_location, open_exceptions, exception_count, disputed, gap, damaged,
+		       customs_held, state, known, direction, original, service, origin, destination, promise_start, promise_end,
+		       promise_precision, promise_on, eta_start, eta_end, eta_provider, parcel_count, numbers, order_ids)
+		ON CONFLICT (tenant_id, shipment_id) DO UPDATE
+		   SET status = excluded.status, status_since = excluded.status_since, revision = excluded.revision,
+		       carrier = excluded.carrier, lat = excluded.lat, lon = excluded.lon, position_at = excluded.position_at,
+		       first_scan_at = excluded.first_scan_at, last_scan_at = excluded.last_scan_at,
+		       last_scan_type = excluded.last_scan_type, last_location = excluded.last_location,
+		       open_exceptions = excluded.open_exceptions, exception_count = excluded.exception_count,
+		       disputed = excluded.disputed, gap = excluded.gap, damaged = excluded.damaged,
+		       customs_held = excluded.customs_held, state = excluded.state, known = excluded.known,
+		       direction = excluded.direction, original_shipment_id = excluded.original_shipment_id,
+		       service = excluded.service, origin = excluded.origin, destination = excluded.destination,
+		       promise_start = excluded.promise_start, promise_end = excluded.promise_end,
+		       promise_precision = excluded.promise_precision, promise_on = excluded.promise_on,
+		       eta_start = excluded.eta_start, eta_end = excluded.eta_end, eta_provider = excluded.eta_provider,
+		       parcel_count = excluded.parcel_count, numbers = excluded.numbers, order_ids = excluded.order_ids,
+		       updated_at = now()`
+	args := append(movedColumns(works), states)
+	_, err = u.tx.Exec(ctx, query, append(args, foldedColumns(works)...)...)
+	return err
+}
+
+// foldedColumns are those that only a fold may change.
+func foldedColumns(works []*shipmentWork) []any {
 	promise := column(works, func(w *shipmentWork) span { return spanOf(w.state.Promise) })
 	eta := column(works, func(w *shipmentWork) tracking.Estimate { return orZero(w.state.ETA()) })
-	_, err := u.tx.Exec(ctx, query,
-		column(works, func(w *shipmentWork) string { return string(w.tenant) }),
-		column(works, func(w *shipmentWork) string { return w.id }),
+	return []any{
 		column(works, func(w *shipmentWork) bool { return w.state.Known }),
 		column(works, func(w *shipmentWork) string { return string(w.state.Direction) }),
 		column(works, func(w *shipmentWork) *string { return nullText(w.state.Original) }),
@@ -169,8 +197,8 @@ func (u *unit) updateFolded(ctx context.Context, works []*shipmentWork) error {
 		column(eta, func(e tracking.Estimate) *string { return nullText(e.Provider) }),
 		column(works, func(w *shipmentWork) int { return len(w.state.Parcels) }),
 		column(works, func(w *shipmentWork) string { return list(w.state.Numbers()) }),
-		column(works, func(w *shipmentWork) string { return list(w.state.Orders()) }))
-	return err
+		column(works, func(w *shipmentWork) string { return list(w.state.Orders()) }),
+	}
 }
 
 // span is a window as columns. One for days lasts from the first moment of the

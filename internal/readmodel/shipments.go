@@ -62,7 +62,7 @@ func (u *unit) foldShipments(ctx context.Context) error {
 	}
 	all := u.sortedShipments()
 	if len(all) > 0 {
-		if err := u.lockShipments(ctx, all); err != nil {
+		if err := lockAll(ctx, u.tx, lockShipment, column(all, func(w *shipmentWork) entity { return w.entity })); err != nil {
 			return fmt.Errorf("lock %d shipments: %w", len(all), err)
 		}
 		if err := u.readShipments(ctx, all); err != nil {
