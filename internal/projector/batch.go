@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -12,11 +13,11 @@ import (
 )
 
 // decode sorts records into events and poison.
-func decode(g *gathered) Batch {
+func (w *worker) decode(g *gathered) Batch {
 	b := Batch{Events: make([]Event, 0, len(g.records))}
 	for i := range g.records {
 		r := &g.records[i]
-		e, err := decodeOne(r)
+		e, err := w.read(r)
 		if err != nil {
 			b.Poison = append(b.Poison, poisonOf(r, err))
 			continue
@@ -26,10 +27,23 @@ func decode(g *gathered) Batch {
 	return b
 }
 
+// read decodes a record of the log, and refuses one that lies where records with
+// its key do not belong.
+func (w *worker) read(r *Record) (e Event, err error) {
+	defer w.catch(&err)
+	if e, err = decodeOne(r); err != nil {
+		return Event{}, err
+	}
+	if home, known := w.session.Home(r.Partition.Topic, r.Key); known && home != r.Partition.ID && !w.cfg.AnyPartition {
+		return Event{}, &events.Error{Code: codeWrongPartition, Detail: fmt.Sprintf("the key belongs on partition %d", home)}
+	}
+	return e, nil
+}
+
 func decodeOne(r *Record) (Event, error) {
 	e, err := events.Decode(r.Message)
 	if err != nil {
-		return Event{}, err
+		return Event{}, newerOr(r, err)
 	}
 	if e.Stream().Topic() != r.Partition.Topic && isOurs(r.Partition.Topic) {
 		return Event{}, &events.Error{Code: events.CodeSchema, Field: "type", Detail: "does not belong on this topic"}
@@ -46,6 +60,9 @@ func isOurs(topic string) bool { return topic == events.OrdersTopic || topic == 
 
 func poisonOf(r *Record, err error) Poison {
 	code := cmp.Or(string(events.CodeOf(err)), "undecodable")
+	if _, panicked := errors.AsType[*panicError](err); panicked {
+		code = classPanic
+	}
 	return Poison{Record: *r, Code: code, Message: err.Error()}
 }
 
@@ -57,11 +74,7 @@ func (w *worker) bisect(ctx context.Context, b Batch, cause error) error {
 		return cause // the store refuses a dead letter: not the data's fault
 	}
 	if len(b.Events) == 1 {
-		data, _ := errors.AsType[*DataError](cause)
-		e := b.Events[0]
-		b.Poison = append(b.Poison, Poison{Record: *e.Record, Code: "constraint", SQLState: data.SQLState, Message: cause.Error()})
-		b.Events = nil
-		return w.applyBatch(ctx, b)
+		return w.blame(ctx, b, cause)
 	}
 	left, right := b.split()
 	if err := w.applyBatch(ctx, left); err != nil {

@@ -24,6 +24,9 @@ type broker struct {
 	logs   map[projector.Partition][]projector.Record
 	news   chan struct{} // closed and replaced when something is appended
 	joins  int
+
+	home  int32 // of all keys, when homed
+	homed bool
 }
 
 func newBroker(parts ...projector.Partition) *broker {
@@ -91,6 +94,8 @@ func (b *broker) Bounds(context.Context, []projector.Partition) (map[projector.P
 func (b *broker) Open(_ context.Context, from map[projector.Partition]int64) projector.Feed {
 	return &feed{broker: b, next: from}
 }
+
+func (b *broker) Home(string, []byte) (int32, bool) { return b.home, b.homed }
 
 func (b *broker) Hint(context.Context, map[projector.Partition]int64) error {
 	return errors.New("hints are not taken here")

@@ -18,6 +18,8 @@ type Metrics struct {
 	refolds  prometheus.Counter
 	changes  prometheus.Counter
 	position *prometheus.GaugeVec
+	halted   prometheus.Gauge
+	panics   prometheus.Counter
 }
 
 // NewMetrics registers the metrics; with nil they are kept but not shown.
@@ -36,6 +38,9 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Help: "Partitions stopped until an operator decides, by reason."}, []string{"reason"}),
 		position: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: ns, Subsystem: sub, Name: "next_offset",
 			Help: "The offset that comes next, by partition."}, []string{"partition"}),
+		halted: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: ns, Subsystem: sub, Name: "halted_partitions",
+			Help: "Partitions of this process that stand still until an operator decides."}),
+		panics:  counter("panics_total", "Panics that were caught with records in hand."),
 		retries: counter("retries_total", "Failures that were tried again."),
 		fenced:  counter("fenced_total", "Batches refused because somebody else owns the partition."),
 		refolds: counter("refolds_total", "Streams folded from their history."),
@@ -45,7 +50,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		commit:  histogram("commit_seconds", "The commit alone.", prometheus.ExponentialBuckets(.0005, 2, 12)),
 	}
 	if reg != nil {
-		reg.MustRegister(m.events, m.halts, m.position, m.retries, m.fenced, m.refolds, m.changes, m.size, m.seconds, m.commit)
+		reg.MustRegister(m.events, m.halts, m.position, m.retries, m.fenced, m.refolds, m.changes, m.halted, m.panics, m.size, m.seconds, m.commit)
 	}
 	return m
 }

@@ -49,6 +49,9 @@ type Session interface {
 	// Open fetches from the given offsets until ctx ends. Several feeds of
 	// disjoint partitions may be open at once.
 	Open(ctx context.Context, from map[Partition]int64) Feed
+	// Home names the partition of the topic that records with this key belong
+	// on, unless that is not known.
+	Home(topic string, key []byte) (part int32, known bool)
 	// Hint tells the group how far the read model is, for lag tools. What it
 	// says is never read back.
 	Hint(ctx context.Context, next map[Partition]int64) error
@@ -103,8 +106,10 @@ type Claim struct {
 	Epoch    int64 // fences every earlier claim
 	Next     int64 // the offset to go on from
 	Cluster  string
-	LastSeen int64  // the offset of the last record applied, -1 when none
-	LastHash []byte // its hash
+	LastSeen int64   // the offset of the last record applied, -1 when none
+	LastHash []byte  // its hash
+	Unclean  bool    // the owner before did not release the partition
+	Attempt  Attempt // what owners had in hand when they were killed
 }
 
 // Event is a decoded record.

@@ -26,21 +26,41 @@ func (p *Projector) newWorker(s Session, claims map[Partition]owned) *worker {
 	return &worker{Projector: p, session: s, claims: claims, poison: map[Partition]*flood{}}
 }
 
-// run applies batches until ctx ends. An error ends the generation.
+// run applies batches until ctx ends. A partition that has to be halted is left
+// out, and the others go on. Any other error ends the generation.
 func (w *worker) run(ctx context.Context) error {
+	for len(w.claims) > 0 {
+		err := w.follow(ctx)
+		halt, halted := errors.AsType[*HaltError](err)
+		switch {
+		case halted:
+			w.halt(halt, w.claims[halt.Partition].Claim)
+			delete(w.claims, halt.Partition)
+			w.report()
+		case !errors.Is(err, errReopen):
+			w.tellFence(err)
+			return err
+		}
+	}
+	return nil
+}
+
+// follow applies what one feed brings.
+func (w *worker) follow(ctx context.Context) error {
+	fetching, stop := context.WithCancel(ctx)
+	defer stop()
 	from := make(map[Partition]int64, len(w.claims))
 	for part, c := range w.claims {
-		from[part] = c.begin
+		from[part] = c.from()
 	}
-	w.feed = w.session.Open(ctx, from)
+	w.feed = w.session.Open(fetching, from)
 	for {
 		g, err := w.gather(ctx)
 		if err != nil {
-			return haltOn(err)
+			return w.haltOn(err)
 		}
 		fault.Point("fetched")
 		if err := w.apply(ctx, g); err != nil {
-			w.tellFence(err)
 			return err
 		}
 		w.hint(ctx)
@@ -56,17 +76,6 @@ func (w *worker) tellFence(err error) {
 	}
 }
 
-// haltOn stops the partition that a feed cannot read on.
-func haltOn(err error) error {
-	if e, ok := errors.AsType[*OutOfRangeError](err); ok {
-		return &HaltError{e.Partition, "log_gap", err}
-	}
-	if e, ok := errors.AsType[*CorruptError](err); ok {
-		return &HaltError{e.Partition, "corrupt_log", err}
-	}
-	return err
-}
-
 // gathered is the records of one batch.
 type gathered struct {
 	records []Record
@@ -77,7 +86,7 @@ type gathered struct {
 // gather waits for records and collects a batch of them.
 func (w *worker) gather(ctx context.Context) (*gathered, error) {
 	g := &gathered{next: map[Partition]int64{}}
-	f, err := w.feed.Next(ctx)
+	f, err := w.next(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +97,7 @@ func (w *worker) gather(ctx context.Context) (*gathered, error) {
 		if f.AtEnd || len(g.records) >= w.cfg.BatchEvents || g.bytes >= w.cfg.BatchBytes {
 			return g, nil
 		}
-		f, err = w.feed.Next(wait)
+		f, err = w.next(wait)
 		if err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
 			return g, nil
 		}
@@ -96,6 +105,15 @@ func (w *worker) gather(ctx context.Context) (*gathered, error) {
 			return nil, err
 		}
 	}
+}
+
+// next waits for records that were not applied yet.
+func (w *worker) next(ctx context.Context) (Fetched, error) {
+	f, err := w.feed.Next(ctx)
+	if err != nil {
+		return f, err
+	}
+	return f, w.verify(&f)
 }
 
 func (g *gathered) add(f Fetched) {
@@ -112,17 +130,36 @@ func (w *worker) apply(ctx context.Context, g *gathered) error {
 	if len(g.next) == 0 {
 		return nil
 	}
-	start := time.Now()
-	b := decode(g)
-	b.Advances = w.advances(g)
-	if err := w.checkFlood(b, start); err != nil {
-		return err
-	}
 	finish, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(w.cfg.Grace, cancel) })
 	defer stop()
-	if err := w.applyBatch(finish, b); err != nil {
+	if err := w.probeAll(finish, g); err != nil {
+		return err
+	}
+	return w.applyAll(finish, g)
+}
+
+// applyAll decodes what was gathered and applies it, up to a record that halts
+// its partition.
+func (w *worker) applyAll(ctx context.Context, g *gathered) error {
+	if len(g.next) == 0 {
+		return nil
+	}
+	start := time.Now()
+	b := w.decode(g)
+	if halt, at := w.haltsAt(&b); halt != nil {
+		g.cut(halt.Partition, at, w.claims[halt.Partition].Next)
+		if err := w.applyAll(ctx, g); err != nil {
+			return err
+		}
+		return halt
+	}
+	b.Advances = w.advances(g)
+	if err := w.checkFlood(b, start); err != nil {
+		return err
+	}
+	if err := w.applyBatch(ctx, b); err != nil {
 		return err
 	}
 	w.cfg.Metrics.batch(len(g.records), time.Since(start))
@@ -164,6 +201,15 @@ func (r *Record) Hash() []byte {
 // applyBatch applies one batch, trying again what passes, and parting what the
 // store refuses.
 func (w *worker) applyBatch(ctx context.Context, b Batch) error {
+	err := w.applyTrying(ctx, b)
+	if isData(err) {
+		return w.bisect(ctx, b, err)
+	}
+	return err
+}
+
+// applyTrying applies one batch, trying again what passes.
+func (w *worker) applyTrying(ctx context.Context, b Batch) error {
 	first := true
 	err := w.retry(ctx, "apply a batch", func(ctx context.Context) error {
 		if !first {
@@ -173,15 +219,12 @@ func (w *worker) applyBatch(ctx context.Context, b Batch) error {
 			}
 		}
 		first = false
-		applied, err := w.store.Apply(ctx, b)
+		applied, err := w.storeApply(ctx, b)
 		if err == nil {
 			w.cfg.Metrics.applied(b, applied)
 		}
 		return err
 	})
-	if _, refused := errors.AsType[*DataError](err); refused {
-		return w.bisect(ctx, b, err)
-	}
 	if err != nil {
 		return err
 	}

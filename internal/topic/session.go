@@ -22,6 +22,7 @@ type session struct {
 	clusterID string
 	parts     []projector.Partition // sorted
 	shared    map[string]int        // partitions by topic, when this member shared them out
+	counts    map[string]int        // partitions by topic, when the generation began
 
 	mu    sync.Mutex
 	feeds map[*feed]struct{} // open
@@ -30,10 +31,10 @@ type session struct {
 
 var _ projector.Session = (*session)(nil)
 
-func (m *member) newSession(gen *kafka.Generation, clusterID string) *session {
+func (m *member) newSession(gen *kafka.Generation, l layout) *session {
 	return &session{
 		cfg: m.cfg, cluster: m.cluster, gen: gen,
-		clusterID: clusterID, parts: assigned(gen), shared: m.balancer.shared(), feeds: map[*feed]struct{}{},
+		clusterID: l.cluster, counts: l.counts, parts: assigned(gen), shared: m.balancer.shared(), feeds: map[*feed]struct{}{},
 	}
 }
 
@@ -111,6 +112,15 @@ func (s *session) Open(ctx context.Context, from map[projector.Partition]int64) 
 		s.mu.Unlock()
 	})
 	return f
+}
+
+// Home names the partition that the publisher, and Java, would write the key to.
+func (s *session) Home(topic string, key []byte) (int32, bool) {
+	n := s.counts[topic]
+	if n == 0 {
+		return 0, false
+	}
+	return PartitionFor(key, n), true
 }
 
 // Hint commits offsets to the group. It waits for the coordinator's answer, for

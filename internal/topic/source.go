@@ -143,7 +143,7 @@ func (m *member) generation(ctx, genCtx context.Context, gen *kafka.Generation) 
 		return nil
 	}
 	log := m.cfg.Log.With("group", gen.GroupID, "generation", gen.ID)
-	s := m.newSession(gen, l.cluster)
+	s := m.newSession(gen, l)
 	log.Info("joined group", "partitions", len(s.parts))
 
 	var watching sync.WaitGroup
