@@ -79,14 +79,19 @@ func (s *Store) Claim(ctx context.Context, owner, cluster string, parts []projec
 
 func claimOne(ctx context.Context, tx pgx.Tx, projection, owner, cluster string, part projector.Partition) (projector.Claim, error) {
 	const query = `-- name: claim
-		INSERT INTO projection_offsets AS o (projection, topic, partition, epoch, next_offset, owner, cluster_id)
-		VALUES ($1, $2, $3, 1, 0, $4, $5)
+		INSERT INTO projection_offsets AS o (projection, topic, partition, epoch, next_offset, owner, cluster_id, claims)
+		VALUES ($1, $2, $3, 1, 0, $4, $5, 1)
 		ON CONFLICT (projection, topic, partition) DO UPDATE
-		   SET epoch = o.epoch + 1, owner = excluded.owner, claimed_at = now()
-		RETURNING o.epoch, o.next_offset, o.cluster_id, o.last_offset, o.last_hash`
+		   SET epoch = o.epoch + 1, owner = excluded.owner, claimed_at = now(), claims = o.claims + 1,
+		       cluster_id = CASE WHEN o.next_offset = 0 AND o.last_offset < 0 THEN excluded.cluster_id ELSE o.cluster_id END
+		RETURNING o.epoch, o.next_offset, o.cluster_id, o.last_offset, o.last_hash, o.claims > 1`
 	var c projector.Claim
 	err := tx.QueryRow(ctx, query, projection, part.Topic, part.ID, owner, cluster).
-		Scan(&c.Epoch, &c.Next, &c.Cluster, &c.LastSeen, &c.LastHash)
+		Scan(&c.Epoch, &c.Next, &c.Cluster, &c.LastSeen, &c.LastHash, &c.Unclean)
+	if err != nil {
+		return c, err
+	}
+	c.Attempt, err = countDeath(ctx, tx, projection, part, c)
 	return c, err
 }
 
