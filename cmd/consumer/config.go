@@ -12,7 +12,11 @@ type config struct {
 	cli.Logging
 	Run     runConfig     `cmd:"" help:"Project the topics into the read model until interrupted."`
 	Migrate migrateConfig `cmd:"" help:"Bring the database's schema, and the topics, up to this release."`
-	Health  healthConfig  `cmd:"" hidden:"" help:"Ask a running consumer whether it is ready."`
+
+	Positions positionsConfig `cmd:"" help:"List where the read model stands in every partition."`
+	AcceptGap acceptGapConfig `cmd:"" help:"Move a halted partition on, past records that are lost."`
+
+	Health healthConfig `cmd:"" hidden:"" help:"Ask a running consumer whether it is ready."`
 }
 
 type runConfig struct {
@@ -24,6 +28,9 @@ type runConfig struct {
 	Workers     int             `help:"Transactions side by side." default:"2"`
 	BatchEvents int             `help:"Most events of one transaction." default:"5000"`
 	BatchWait   time.Duration   `help:"Longest wait for a fuller batch." default:"25ms"`
+
+	HaltOnNewer  bool `help:"Stop a partition at an event of a newer version of a known type, instead of keeping it as a dead letter."`
+	AnyPartition bool `help:"Take records on partitions that their keys do not belong on, as in a topic that was given more partitions."`
 }
 
 // Validate is called by kong.

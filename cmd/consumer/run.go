@@ -28,6 +28,10 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	switch command {
 	case "migrate":
 		return migrate(ctx, cfg.Migrate, stdout, log)
+	case "positions":
+		return showPositions(ctx, cfg.Positions, stdout)
+	case "accept-gap":
+		return acceptGap(ctx, cfg.AcceptGap, stdout)
 	case "health":
 		_, err := ops.Get(ctx, string(cfg.Health.OpsAddr), "/readyz")
 		return err
@@ -45,6 +49,7 @@ func project(ctx context.Context, cfg runConfig, log *slog.Logger) error {
 	p := wire.Projection{
 		Brokers: cfg.Brokers, DatabaseURL: string(cfg.DatabaseURL), Group: cfg.Group,
 		Workers: cfg.Workers, BatchEvents: cfg.BatchEvents, BatchWait: cfg.BatchWait,
+		HaltOnNewer: cfg.HaltOnNewer, AnyPartition: cfg.AnyPartition,
 	}
 	log.Info("consumer running", "brokers", cfg.Brokers, "group", cfg.Group, "ops", server.Addr())
 	return wire.Beside(ctx, server, p.Checks(), func(ctx context.Context) error { return p.Run(ctx, server, log) })

@@ -27,6 +27,8 @@ type Projection struct {
 	Workers     int
 	BatchEvents int
 	BatchWait   time.Duration
+	// HaltOnNewer and AnyPartition are as in [projector.Config].
+	HaltOnNewer, AnyPartition bool
 }
 
 // Checks names what must be right for it to work.
@@ -47,6 +49,7 @@ func (c Projection) Run(ctx context.Context, server *ops.Server, log *slog.Logge
 	defer store.Close()
 	p := projector.New(source, store, projector.Config{
 		Owner: owner(), Workers: c.Workers, BatchEvents: c.BatchEvents, BatchWait: c.BatchWait,
+		HaltOnNewer: c.HaltOnNewer, AnyPartition: c.AnyPartition, Attempts: store,
 		Ready: server.Ready.Check("projector").Set, Metrics: projector.NewMetrics(server.Metrics),
 	}, log)
 	g, ctx := errgroup.WithContext(ctx)
