@@ -55,13 +55,23 @@ func when(e *events.Event, rank int) time.Time {
 	if e.Precision() != events.ToDay {
 		return t.Truncate(time.Microsecond)
 	}
+	if shipmentEnd := Returning.rank(); rank >= shipmentEnd && isShipment(e) {
+		return dayEnd(t)
+	}
+	return dayStart(t)
+}
+
+// dayStart is the first moment of t's local day, in the offset that t was written
+// with: this machine's zone may have another one at midnight.
+func dayStart(t time.Time) time.Time {
 	y, m, d := t.Date()
 	_, offset := t.Zone()
-	zone := time.FixedZone("", offset) // as written: this machine's may have another offset at midnight
-	if shipmentEnd := Returning.rank(); rank >= shipmentEnd && isShipment(e) {
-		return time.Date(y, m, d+1, 0, 0, 0, 0, zone).Add(-time.Microsecond)
-	}
-	return time.Date(y, m, d, 0, 0, 0, 0, zone)
+	return time.Date(y, m, d, 0, 0, 0, 0, time.FixedZone("", offset))
+}
+
+// dayEnd is the last microsecond of t's local day.
+func dayEnd(t time.Time) time.Time {
+	return dayStart(t).AddDate(0, 0, 1).Add(-time.Microsecond)
 }
 
 func isShipment(e *events.Event) bool { return e.Stream().Kind != events.OrderStream }

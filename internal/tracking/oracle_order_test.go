@@ -15,6 +15,7 @@ type orderRow struct {
 	Known    bool
 	Lines    []lineRow
 	Holds    []string
+	Returns  []returnRow
 	Payment  string
 	Flags    []tracking.Flag
 
@@ -25,6 +26,13 @@ type lineRow struct {
 	ID events.LineID
 
 	Ordered, Cancelled, Allocated, Backordered, Shipped, Delivered, Returned, Lost int64
+}
+
+// returnRow is a return: open when somebody asked for it and nobody got any of it.
+type returnRow struct {
+	ID                  events.ReturnID
+	Open                bool
+	Requested, Received map[events.LineID]int64
 }
 
 // asking is a cancel with what it found.
@@ -87,6 +95,7 @@ func (o *oracle) order(revision int, own []known, carried []carriedRow) orderRow
 		p.take(e, &row)
 	}
 	slices.Sort(row.Holds)
+	row.Returns = returns(own)
 	o.buckets(&row, &p, carried)
 	return row
 }
@@ -122,6 +131,40 @@ func (p *plan) take(e known, row *orderRow) {
 	case *events.OrderClosed:
 		p.closed = true
 	}
+}
+
+// returns: requested and not yet received, each by its id; one that is received
+// without a request counts as received.
+func returns(own []known) []returnRow {
+	rows := map[events.ReturnID]*returnRow{}
+	of := func(id events.ReturnID) *returnRow {
+		if rows[id] == nil {
+			rows[id] = &returnRow{ID: id, Requested: map[events.LineID]int64{}, Received: map[events.LineID]int64{}}
+		}
+		return rows[id]
+	}
+	for _, e := range own {
+		if d, ok := e.Data.(*events.OrderReturnRequested); ok {
+			of(d.ReturnID).Open = true
+			for _, l := range d.Lines {
+				of(d.ReturnID).Requested[l.LineID] += l.Qty
+			}
+		}
+	}
+	for _, e := range own {
+		if d, ok := e.Data.(*events.OrderReturnReceived); ok {
+			of(d.ReturnID).Open = false
+			for _, l := range d.Lines {
+				of(d.ReturnID).Received[l.LineID] += l.Qty
+			}
+		}
+	}
+	var all []returnRow
+	for _, r := range rows {
+		all = append(all, *r)
+	}
+	slices.SortFunc(all, func(a, b returnRow) int { return cmp.Compare(a.ID, b.ID) })
+	return all
 }
 
 func total(of map[events.LineID]map[string]int64, a events.Allocation) {

@@ -24,7 +24,8 @@ type shipmentRow struct {
 	Parcels     []parcelRow
 	Contents    []contentRow
 	Exceptions  []exceptionRow
-	Estimates   []tracking.Ref // by when they were known
+	LastScan    scanRow
+	Estimates   []estimateRow // by when they were known
 }
 
 type parcelRow struct {
@@ -35,6 +36,8 @@ type parcelRow struct {
 	DeliveredAt  time.Time
 	Disputed     bool
 	Gap          bool
+	LastScan     scanRow
+	Attempts     int // different moments of delivery_attempted
 }
 
 type contentRow struct {
@@ -154,7 +157,7 @@ func (o *oracle) shipment(id events.ShipmentID, revision int, own []known) {
 	}
 	slices.SortFunc(acts, func(a, b given) int { return before(a.known, b.known) })
 	for _, e := range sorted(estimates) {
-		row.Estimates = append(row.Estimates, refOf(e))
+		row.Estimates = append(row.Estimates, estimated(e))
 	}
 	for _, g := range acts {
 		if c, ok := g.Data.(*events.ShipmentCreated); ok {
@@ -170,6 +173,12 @@ func (o *oracle) shipment(id events.ShipmentID, revision int, own []known) {
 	row.overlays(acts)
 	row.Status = tracking.Unknown
 	o.walkAll(&row, acts)
+	row.LastScan = lastScanOf(acts, func(given) bool { return true })
+	for i := range row.Parcels {
+		p := &row.Parcels[i]
+		of := func(g given) bool { return g.parcel == "" || g.parcel == p.ID }
+		p.LastScan, p.Attempts = lastScanOf(acts, of), attempts(acts, of)
+	}
 	for _, c := range row.Contents {
 		o.carried[c.Order] = append(o.carried[c.Order], carriedRow{c, row.Direction})
 	}

@@ -14,7 +14,7 @@ import (
 // other. Where the two differ, one of them is wrong.
 //
 // It says only what the vocabulary says. What rows hold beyond that (the last
-// place, the first scan) is left to the tests of those fields.
+// place, the first scan's moment) is left to the tests of those fields.
 
 // known is an event with its content's hash.
 type known struct {
@@ -159,13 +159,21 @@ func when(e known) time.Time {
 	if e.Precision() != events.ToDay {
 		return time.UnixMicro(at.UnixMicro()).UTC()
 	}
-	_, seconds := at.Zone()
-	offset := time.Duration(seconds) * time.Second
-	day := at.UTC().Add(offset).Truncate(24 * time.Hour).Add(-offset)
+	day := midnight(at)
 	if e.Stream().Kind != events.OrderStream && rank(e.Type()) >= 70 {
 		return day.Add(24*time.Hour - time.Microsecond)
 	}
 	return day
+}
+
+// midnight is the beginning of a day where it was written; nobody's stays that.
+func midnight(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	_, seconds := t.Zone()
+	offset := time.Duration(seconds) * time.Second
+	return t.UTC().Add(offset).Truncate(24 * time.Hour).Add(-offset)
 }
 
 // leads is the first table of step 5: where a type leads, and its rank.

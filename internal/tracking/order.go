@@ -23,7 +23,8 @@ type OrderBase struct {
 	Lines       []BaseLine `json:"lines,omitempty"` // by id
 	Cancels     []Cancel   `json:"cancels,omitempty"`
 	Holds       []string   `json:"holds,omitempty"`
-	Payment     string     `json:"payment,omitzero"` // paid, payment_failed or refunded
+	Returns     []Return   `json:"returns,omitempty"` // by id
+	Payment     string     `json:"payment,omitzero"`  // paid, payment_failed or refunded
 
 	Original  *events.Window `json:"original,omitzero"`
 	Latest    *events.Window `json:"latest,omitzero"`
@@ -59,6 +60,29 @@ type CancelLine struct {
 	ID      events.LineID `json:"id"`
 	Ordered int64         `json:"ordered"` // at that place in the order
 	Asked   int64         `json:"asked"`   // by this and all earlier cancels
+}
+
+// Return is what an order's own facts say of one return. What came back counts
+// where a return shipment delivers it.
+type Return struct {
+	ID        events.ReturnID         `json:"id"`
+	Requested map[events.LineID]int64 `json:"requested,omitempty"` // units, in all requests
+	Received  map[events.LineID]int64 `json:"received,omitempty"`  // units, in all receipts
+}
+
+// Open reports whether the return was requested and nothing of it received,
+// whichever of the two came first by their times.
+func (r *Return) Open() bool { return len(r.Requested) > 0 && len(r.Received) == 0 }
+
+// ReturnsOpen lists the returns that are open, sorted by id.
+func (b *OrderBase) ReturnsOpen() []string {
+	var ids []string
+	for i := range b.Returns {
+		if r := &b.Returns[i]; r.Open() {
+			ids = append(ids, string(r.ID))
+		}
+	}
+	return ids
 }
 
 // FoldOrder folds all facts of an order's own stream.
@@ -132,6 +156,10 @@ func (b *OrderBase) step(f *Fact) {
 		b.stock(d.Lines, d.Node, func(l *BaseLine) *map[string]int64 { return &l.Backordered })
 	case *events.OrderCancelled:
 		b.cancel(f, d)
+	case *events.OrderReturnRequested:
+		addUnits(&b.returned(d.ReturnID).Requested, d.Lines)
+	case *events.OrderReturnReceived:
+		addUnits(&b.returned(d.ReturnID).Received, d.Lines)
 	case *events.OrderClosed:
 		b.ClosedAt = earliest(b.ClosedAt, f.When())
 	}
@@ -173,6 +201,24 @@ func (b *OrderBase) cancel(f *Fact, d *events.OrderCancelled) {
 		c.Lines = append(c.Lines, CancelLine{l.ID, l.Ordered, l.Asked})
 	}
 	b.Cancels = append(b.Cancels, c)
+}
+
+// returned finds a return by id, or adds it.
+func (b *OrderBase) returned(id events.ReturnID) *Return {
+	i, found := slices.BinarySearchFunc(b.Returns, id, func(r Return, id events.ReturnID) int { return cmp.Compare(r.ID, id) })
+	if !found {
+		b.Returns = slices.Insert(b.Returns, i, Return{ID: id})
+	}
+	return &b.Returns[i]
+}
+
+func addUnits(units *map[events.LineID]int64, lines []events.LineQty) {
+	if *units == nil {
+		*units = map[events.LineID]int64{}
+	}
+	for _, l := range lines {
+		(*units)[l.LineID] += l.Qty
+	}
 }
 
 func earliest(a, b time.Time) time.Time {

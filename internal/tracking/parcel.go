@@ -21,7 +21,7 @@ type Parcel struct {
 	HandedOverAt   time.Time // the first physical status
 	AvailableAt    time.Time // first available for pickup
 	FirstAttemptAt time.Time
-	Attempts       int
+	Attempts       int       // at different moments
 	DeliveredAt    time.Time // the first effective delivery
 	DeliveredOn    time.Time // its local day, as midnight UTC
 	Disputed       bool      // something physical was said after the delivery
@@ -69,7 +69,7 @@ func (p *Parcel) scan(f *Fact) {
 	if to := destination(f.Type()); to.physical() && p.FirstScanAt.IsZero() {
 		p.FirstScanAt = f.When()
 	}
-	if f.Type() == events.TypeDeliveryAttempted {
+	if f.Type() == events.TypeDeliveryAttempted && !p.attemptedAt(f.When()) {
 		if p.Attempts++; p.FirstAttemptAt.IsZero() {
 			p.FirstAttemptAt = f.When()
 		}
@@ -77,10 +77,18 @@ func (p *Parcel) scan(f *Fact) {
 	p.LastScanAt, p.LastScanType, p.LastLocation = f.When(), f.Type(), place(f)
 }
 
-// isScan reports whether a type says that somebody saw the parcel.
+// attemptedAt reports whether the attempt of a moment is counted: a scan that is
+// told again, with more detail, is no other attempt. Facts of one moment and type
+// come one after the other.
+func (p *Parcel) attemptedAt(t time.Time) bool {
+	return p.LastScanType == events.TypeDeliveryAttempted && p.LastScanAt.Equal(t)
+}
+
+// isScan reports whether a type says that somebody saw the parcel. A scan whose
+// code nobody knows says nothing.
 func isScan(t events.Type) bool {
 	switch t {
-	case events.TypeCustomsHeld, events.TypeCustomsReleased, events.TypeDamaged, events.TypeScanUnmapped:
+	case events.TypeCustomsHeld, events.TypeCustomsReleased, events.TypeDamaged:
 		return true
 	}
 	to := destination(t)

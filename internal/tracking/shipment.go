@@ -115,7 +115,7 @@ type Estimate struct {
 	Ref        Ref
 	Type       events.Type
 	Class      events.Class
-	Start, End time.Time // Start is zero for a point in time
+	Start, End time.Time // Start is zero for a point in time; days last until their last microsecond
 	Provider   string
 	Confidence *float64
 	ReasonCode string
@@ -144,13 +144,34 @@ func estimate(f *Fact) Estimate {
 	e := Estimate{Ref: f.Ref(), Type: f.Type(), Class: f.Class(), KnownAt: f.RecordedAt.UTC().Truncate(time.Microsecond)}
 	d, ok := f.Data.(*events.ETAChanged)
 	if !ok {
-		e.End = f.OccurredAt().UTC().Truncate(time.Microsecond)
+		e.Start, e.End = expected(f)
 		return e
 	}
-	e.End = micro(d.Window.End)
-	e.Start = micro(d.Window.Start)
+	e.Start, e.End = lasting(d.Window.Start, d.Window.End, d.Window.Precision)
 	e.Provider, e.Confidence, e.ReasonCode = d.Provider, d.Confidence, d.ReasonCode
 	return e
+}
+
+// expected is when a fact is to happen: at a moment, or some time on a day.
+func expected(f *Fact) (start, end time.Time) {
+	at := f.OccurredAt()
+	if f.Precision() == events.ToDay {
+		return lasting(at, at, events.ToDay)
+	}
+	return time.Time{}, micro(at)
+}
+
+// lasting is a window's first and last moment, in UTC: one of days lasts from the
+// first moment of its first to the last microsecond of its last, where these were
+// written. A start that nobody knows stays zero.
+func lasting(start, end time.Time, p events.Precision) (first, last time.Time) {
+	if p != events.ToDay {
+		return micro(start), micro(end)
+	}
+	if !start.IsZero() {
+		first = dayStart(start).UTC()
+	}
+	return first, dayEnd(end).UTC()
 }
 
 // micro is t in UTC as Postgres keeps it; zero stays zero.

@@ -273,6 +273,9 @@ func (w world) order(id events.OrderID) string {
 	for _, h := range r.Holds {
 		words = append(words, "hold:"+h)
 	}
+	for _, id := range r.ReturnsOpen() {
+		words = append(words, "return:"+id)
+	}
 	if r.Payment != "" {
 		words = append(words, r.Payment)
 	}

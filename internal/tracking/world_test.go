@@ -70,11 +70,12 @@ func shipmentRowOf(s *tracking.Shipment) shipmentRow {
 	row := shipmentRow{
 		Status: s.Status, Since: s.StatusSince, Revision: s.Revision, Known: s.Known, Direction: s.Direction, Original: s.Original,
 		Promise: s.Promise, Disputed: s.Disputed(), Gap: s.Gap(), Damaged: s.Damaged, CustomsHeld: s.CustomsHeld,
+		LastScan: scanRow{s.LastScanAt, s.LastScanType},
 	}
 	for _, p := range s.Parcels {
 		row.Parcels = append(row.Parcels, parcelRow{
 			ID: p.ID, Status: p.Status, Since: p.StatusSince, HandedOverAt: p.HandedOverAt, DeliveredAt: p.DeliveredAt,
-			Disputed: p.Disputed, Gap: p.Gap,
+			Disputed: p.Disputed, Gap: p.Gap, LastScan: scanRow{p.LastScanAt, p.LastScanType}, Attempts: p.Attempts,
 		})
 	}
 	for _, c := range s.Contents {
@@ -87,7 +88,7 @@ func shipmentRowOf(s *tracking.Shipment) shipmentRow {
 		row.Exceptions = append(row.Exceptions, exceptionRow{ID: e.ID, Open: e.Open})
 	}
 	for _, e := range s.Estimates {
-		row.Estimates = append(row.Estimates, e.Ref)
+		row.Estimates = append(row.Estimates, estimateRow{e.Ref, e.Start, e.End})
 	}
 	return row
 }
@@ -96,6 +97,9 @@ func orderRowOf(r *tracking.Order) orderRow {
 	row := orderRow{
 		Status: r.Status, Revision: r.Revision, Known: r.Known, Holds: r.Holds, Payment: r.Payment, Flags: r.Flags,
 		Original: r.Original, Latest: r.Latest, Requested: r.Requested,
+	}
+	for _, it := range r.Returns {
+		row.Returns = append(row.Returns, returnRow{it.ID, slices.Contains(r.ReturnsOpen(), string(it.ID)), it.Requested, it.Received})
 	}
 	for _, l := range r.Lines {
 		row.Lines = append(row.Lines, lineRow{

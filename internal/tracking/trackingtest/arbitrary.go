@@ -150,7 +150,7 @@ func (d *drawer) shipmentData(id events.ShipmentID, f events.Fact) events.Data {
 	case 11:
 		return &events.OutForDelivery{ShipmentFact: s}
 	case 12:
-		return &events.DeliveryAttempted{ShipmentFact: s, ReasonCode: "no_access"}
+		return &events.DeliveryAttempted{ShipmentFact: s, ReasonCode: pick(d, "why", []string{"no_access", "nobody_home"})}
 	case 13:
 		return &events.AvailableForPickup{ShipmentFact: s}
 	case 14, 15:
@@ -191,7 +191,19 @@ func (d *drawer) overlay(s events.ShipmentFact, why events.Reasoned) events.Data
 		return &events.ScanUnmapped{ShipmentFact: s}
 	}
 	s.Class = events.Estimated
-	return &events.ETAChanged{ShipmentFact: s, Window: &events.Window{End: d.moment("eta")}, Provider: "carrier"}
+	return &events.ETAChanged{ShipmentFact: s, Window: d.window(), Provider: "carrier"}
+}
+
+// window draws a window of instants or of days, with a start or without.
+func (d *drawer) window() *events.Window {
+	w := &events.Window{End: d.moment("eta")}
+	if d.one(2, "from") {
+		w.Start = w.End.Add(-time.Hour)
+	}
+	if d.one(2, "days") {
+		w.Precision = events.ToDay
+	}
+	return w
 }
 
 func (d *drawer) created(id events.ShipmentID, f events.Fact) events.Data {
@@ -304,7 +316,7 @@ func (d *drawer) allocation(o events.OrderFact) events.Allocation {
 // otherOrderData are payments, links and returns, which move no quantity.
 func (d *drawer) otherOrderData(o events.OrderFact) events.Data {
 	pay := events.Payment{OrderFact: o, Amount: "1.00", Currency: "EUR"}
-	back := events.Return{OrderFact: o, ReturnID: "r1", Lines: d.quantities(), ReasonCode: "why"}
+	back := events.Return{OrderFact: o, ReturnID: pick(d, "return", []events.ReturnID{"r1", "r2"}), Lines: d.quantities(), ReasonCode: "why"}
 	link := events.Relink{OrderFact: o, From: someOrders[:1], Into: someOrders[1:]}
 	return pick(d, "other", []events.Data{
 		&events.OrderPaid{Payment: pay}, &events.OrderPaymentFailed{Payment: pay}, &events.OrderRefunded{Payment: pay},
