@@ -41,9 +41,9 @@ type publishConfig struct {
 	Mapping string        `help:"YAML file that says which events the rows of a CSV file are." placeholder:"FILE"`
 	Format  string        `help:"What the files are: ndjson, csv, x12-214, easypost or aftership. auto goes by --carrier, else by the name: .ndjson, .jsonl, .csv, .tsv, .edi, .x12, before .gz." enum:"auto,ndjson,csv,x12-214,easypost,aftership" default:"auto"`
 	Carrier string        `help:"Profile of the carrier whose messages the files hold: one that is built in (see producer carriers), or a YAML file." placeholder:"NAME"`
-	Replace string        `name:"replaces" help:"Profile that the files were published with before: what it said and --carrier no longer says is taken back." placeholder:"NAME"`
-	SkipBad bool          `help:"Publish the good lines of a file that has bad ones."`
-	Rejects string        `help:"Where --skip-bad puts the bad lines." placeholder:"FILE"`
+	Replace string        `name:"replaces" help:"Profile that the files were published with before: what it said and --carrier no longer says is taken back. Needs --carrier." placeholder:"NAME"`
+	SkipBad bool          `help:"Publish the good lines of a file that has bad ones. Needs --rejects."`
+	Rejects string        `help:"New file for the bad lines that --skip-bad leaves out. It is not compressed." placeholder:"FILE"`
 	Rate    *float64      `help:"Events per second at most. Without it there is no limit."`
 	Batch   int           `help:"Events per batch." default:"500"`
 	Timeout time.Duration `help:"How long a batch may wait for its acknowledgement, retries included." default:"30s"`
@@ -55,8 +55,11 @@ func (c *publishConfig) Validate() error {
 	if c.Rate != nil && !(*c.Rate > 0 && *c.Rate <= 1e7) {
 		rate = fmt.Errorf("--rate: %v is not above 0; leave it out for no limit", *c.Rate)
 	}
-	if c.SkipBad != (c.Rejects != "") {
+	switch {
+	case c.SkipBad != (c.Rejects != ""):
 		rejects = errors.New("--skip-bad and --rejects go together")
+	case strings.HasSuffix(c.Rejects, ".gz"):
+		rejects = fmt.Errorf("--rejects: %s would not be compressed; leave .gz out of its name", c.Rejects)
 	}
 	_, format := c.format()
 	return cli.Check(

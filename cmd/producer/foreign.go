@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -52,6 +53,9 @@ func (c *publishConfig) openForeign(format string, tenant events.TenantID) (inge
 	}
 	if f.before.Format() != p.Format() {
 		return nil, usage(fmt.Errorf("--replaces: the messages of %s are %s, not %s", c.Replace, f.before.Format(), p.Format()))
+	}
+	if bytes.Equal(f.before.Text(), p.Text()) {
+		return nil, usage(fmt.Errorf("--replaces: %s says what %s says: want the profile as it was", c.Replace, c.Carrier))
 	}
 	return f, nil
 }

@@ -101,6 +101,10 @@ func TestABadMessageKeepsAFileFromBeingPublished(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	got = call(t.Context(), nil, flag, "publish", "--skip-bad", "--rejects", rejects, file)
+	if again, err := os.ReadFile(rejects); got.code() != 2 || !strings.Contains(got.err.Error(), rejects+" is there already") || string(again) != string(kept) {
+		t.Errorf("with the rejects of another run: exit code %d: %v; they are %q now (%v)", got.code(), got.err, again, err)
+	}
 	mended := write(t, "mended.edi", strings.Replace(string(kept), "20260231", "20260228", 1))
 	if got := call(t.Context(), nil, flag, "publish", mended); got.err != nil {
 		t.Fatalf("publish the mended rejects: %v %s\n%s", got.err, got.stderr, kept)
@@ -133,8 +137,11 @@ func TestTheCarriersAreListed(t *testing.T) {
 		{[]string{"publish", "--carrier", "canadapost", "--format", "easypost", "x.json"}, 2, "x12-214, not easypost"},
 		{[]string{"publish", "--carrier", "canadapost", "--format", "csv", "x.csv"}, 2, "--carrier"},
 		{[]string{"publish", "--carrier", "canadapost", "--mapping", "m.yaml", "x.edi"}, 2, "--mapping"},
-		{[]string{"publish", "--replaces", "canadapost", "x.ndjson"}, 2, "--replaces"},
-		{[]string{"publish", "--replaces", "easypost", "x.edi"}, 2, "--replaces: the messages of easypost are easypost"},
+		{[]string{"publish", "--replaces", "canadapost", "x.ndjson"}, 2, "--replaces: needs --carrier"},
+		{[]string{"publish", "--replaces", "canadapost", "x.edi"}, 2, "--replaces: needs --carrier"},
+		{[]string{"publish", "--carrier", "canadapost", "--replaces", "easypost", "x.edi"}, 2, "--replaces: the messages of easypost are easypost"},
+		{[]string{"publish", "--carrier", "canadapost", "--replaces", "canadapost", "x.edi"}, 2, "--replaces: canadapost cannot take its own place"},
+		{[]string{"publish", "--carrier", "canadapost", "--replaces", write(t, "same.yaml", got.stdout), "x.edi"}, 2, "says what canadapost says"},
 		{[]string{"publish", "x.json"}, 2, "--format"},
 		{[]string{"publish", "a.edi", "b.ndjson"}, 2, "two formats"},
 	}

@@ -30,8 +30,10 @@ func (c *publishConfig) format() (string, error) {
 	}
 	foreign := c.Carrier != "" || slices.Contains(carriers.Formats(), format)
 	switch {
-	case c.Replace != "" && !foreign:
-		return "", errors.New("--replaces: is for carriers' messages")
+	case c.Replace != "" && c.Carrier == "":
+		return "", errors.New("--replaces: needs --carrier, the profile that takes its place")
+	case c.Replace != "" && c.Replace == c.Carrier:
+		return "", fmt.Errorf("--replaces: %s cannot take its own place", c.Replace)
 	case c.Carrier != "" && (format == ndjson || format == table):
 		return "", fmt.Errorf("--carrier: %s is no carrier's format", format)
 	case c.Mapping != "" && foreign:

@@ -56,13 +56,16 @@ func publish(ctx context.Context, cfg *config, _ *slog.Logger, pub ingest.Publis
 }
 
 // createRejects makes the file for bad lines, which must not be one that is
-// read.
+// read, nor hold those of another run.
 func createRejects(c *publishConfig) (*os.File, error) {
 	if info, err := os.Stat(c.Rejects); err == nil {
 		for _, name := range append([]string{c.Mapping, c.Carrier}, c.Files...) {
 			if other, err := os.Stat(name); err == nil && os.SameFile(info, other) {
 				return nil, usage(fmt.Errorf("--rejects: %s is read", c.Rejects))
 			}
+		}
+		if info.Mode().IsRegular() && info.Size() > 0 {
+			return nil, usage(fmt.Errorf("--rejects: %s is there already and not empty; name another file, or remove it", c.Rejects))
 		}
 	}
 	f, err := os.Create(c.Rejects)

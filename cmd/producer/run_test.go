@@ -248,6 +248,7 @@ func TestWrongUsageNamesTheFlagOrTheVariable(t *testing.T) {
 		{"a name that does not tell", nil, []string{"publish", "orders"}, "--format"},
 		{"two formats", nil, []string{"publish", "--mapping", olistMapping, "a.csv", "b.ndjson"}, "two formats"},
 		{"rejects without a wish for them", nil, []string{"publish", "--rejects", "r", "x.ndjson"}, "--skip-bad"},
+		{"rejects by the name of what is compressed", nil, []string{"publish", "--skip-bad", "--rejects", "r.csv.gz", "x.ndjson"}, "leave .gz out"},
 		{"nowhere to put bad lines", nil, []string{"publish", "--skip-bad", "x.ndjson"}, "--rejects"},
 		{"rejects over the file", nil, []string{"publish", "--mapping", olistMapping, "--skip-bad", "--rejects", file, file}, "--rejects"},
 		{"a tenant that is none", nil, []string{"--tenant", "a b", "types"}, "--tenant"},
