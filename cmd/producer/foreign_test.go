@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"compress/gzip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -111,6 +113,25 @@ func TestABadMessageKeepsAFileFromBeingPublished(t *testing.T) {
 	}
 	if log := readLog(t, brokers, 2); len(log) != 2 {
 		t.Errorf("%d events are in the log, want both", len(log))
+	}
+}
+
+func TestACompressedFileThatIsCutOff(t *testing.T) {
+	trackers := strings.Repeat(`{"tracking_code":"A1","carrier":"UPS","tracking_details":[]}`+"\n", 5_000)
+	for name, text := range map[string]string{"scans.edi.gz": strings.Repeat(interchange, 500), "trackers.json.gz": trackers} {
+		var packed bytes.Buffer
+		w := gzip.NewWriter(&packed)
+		if _, err := w.Write([]byte(text)); err != nil || w.Close() != nil {
+			t.Fatal(err)
+		}
+		for _, left := range []int{packed.Len() / 2, packed.Len() - 4} {
+			file := write(t, name, packed.String()[:left])
+			format := map[bool]string{true: "x12-214", false: "easypost"}[strings.HasPrefix(name, "scans")]
+			got := call(t.Context(), nil, "--brokers", "127.0.0.1:1", "publish", "--format", format, file)
+			if got.code() != 65 || !strings.Contains(got.err.Error(), file+": its gzip data is cut off") {
+				t.Errorf("%s: exit code %d: %v, want 65, the name and that it is cut off", name, got.code(), got.err)
+			}
+		}
 	}
 }
 

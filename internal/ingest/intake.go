@@ -192,9 +192,14 @@ func (in *Intake) read(ctx context.Context, f *File, checking bool, each func(Re
 	return nil
 }
 
-// named puts the file's name into an error about its content.
+// named puts the file's name into an error about its content. That a file
+// was compressed is nothing that its format knows.
 func (in *Intake) named(f *File, err error) error {
-	if data, ok := errors.AsType[*DataError](err); ok {
+	data, ok := errors.AsType[*DataError](err)
+	if broken, packed := errors.AsType[*encodingError](err); packed && !ok {
+		data, ok = &DataError{Problem: Problem{Reason: broken.Error()}}, true
+	}
+	if ok {
 		data.Problem.File = f.Name
 		in.result.Problems++
 		return data
