@@ -9,7 +9,9 @@ import (
 // killed. In normal running nothing of it is called per batch.
 type Attempts interface {
 	// Mark notes that the records from..to of a partition are in hand now. The
-	// mark stays when the process is killed, and Claim then counts that death.
+	// mark stays when the process is killed, and Claim then counts that death,
+	// once: whoever takes the same in hand again marks it again, and the deaths
+	// so far stay.
 	Mark(ctx context.Context, part Partition, epoch int64, from, to int64) error
 	// Release says of partitions, by the epochs of their claims, that their
 	// owner leaves them in order.
@@ -134,13 +136,13 @@ func (w *worker) probeStep(ctx context.Context, part Partition, a Attempt, step 
 			Message: "process after process was killed with this record in hand; it was not decoded again"}}}
 		return w.applyBatch(ctx, b)
 	}
-	if !here {
-		err := w.retry(ctx, "mark what is in hand", func(ctx context.Context) error {
-			return w.cfg.Attempts.Mark(ctx, part, w.claims[part].Epoch, first.Offset, last.Offset+1)
-		})
-		if err != nil {
-			return err
-		}
+	w.probing.Lock() // only one may be to blame for a death
+	defer w.probing.Unlock()
+	err := w.retry(ctx, "mark what is in hand", func(ctx context.Context) error {
+		return w.cfg.Attempts.Mark(ctx, part, w.claims[part].Epoch, first.Offset, last.Offset+1)
+	})
+	if err != nil {
+		return err
 	}
 	return w.applyAll(ctx, step)
 }

@@ -54,7 +54,11 @@ func (l *ledger) Mark(_ context.Context, part projector.Partition, epoch, from, 
 		return projector.ErrFenced
 	}
 	l.marks++
-	l.attempts[part] = projector.Attempt{From: from, To: to}
+	a := projector.Attempt{From: from, To: to}
+	if before := l.attempts[part]; before.From == from && before.To == to {
+		a.Deaths = before.Deaths
+	}
+	l.attempts[part] = a
 	return nil
 }
 

@@ -87,6 +87,8 @@ type Projector struct {
 	cfg    Config
 	log    *slog.Logger
 
+	probing sync.Mutex // held while records are in hand that may kill the process
+
 	mu       sync.Mutex             // guards what follows
 	assigned int                    // partitions of this generation
 	halted   map[Partition]standing // stopped until an operator says otherwise

@@ -8,6 +8,8 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/waybill-io/waybill/internal/fault"
 )
 
 // Outbox is a store's dead letters whose copies are still to be published.
@@ -126,6 +128,7 @@ func (r *Relay) publish(ctx context.Context, letters []DeadLetter) error {
 	if err := r.to.Publish(ctx, letters); err != nil {
 		return err
 	}
+	fault.Point("letters_sent")
 	r.published.Add(float64(len(letters)))
 	r.log.Info("published copies of dead letters", "partition", letters[0].Partition.String(),
 		"first", letters[0].Offset, "letters", len(letters))

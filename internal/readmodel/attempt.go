@@ -22,7 +22,8 @@ func (s *Store) Mark(ctx context.Context, part projector.Partition, epoch, from,
 		SELECT o.projection, o.topic, o.partition, $5, $6 FROM projection_offsets o
 		 WHERE o.projection = $1 AND o.topic = $2 AND o.partition = $3 AND o.epoch = $4
 		ON CONFLICT (projection, topic, partition) DO UPDATE
-		   SET from_offset = excluded.from_offset, to_offset = excluded.to_offset, deaths = 0, marked_at = now()`
+		   SET from_offset = excluded.from_offset, to_offset = excluded.to_offset, marked_at = now(),
+		       deaths = CASE WHEN a.from_offset = excluded.from_offset AND a.to_offset = excluded.to_offset THEN a.deaths ELSE 0 END`
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `SET LOCAL synchronous_commit = off`); err != nil {
 			return err
@@ -57,13 +58,14 @@ func (s *Store) Release(ctx context.Context, epochs map[projector.Partition]int6
 	return nil
 }
 
-// countDeath counts the death of an owner that had something in hand, and
-// forgets what is behind the position by now, or was left in order.
+// countDeath counts the death of an owner that had something in hand, but not of
+// one that was killed before it came to what an earlier one had. It forgets what
+// is behind the position by now, or was left in order.
 func countDeath(ctx context.Context, tx pgx.Tx, projection string, part projector.Partition, c projector.Claim) (projector.Attempt, error) {
 	const forget = `-- name: forget_attempt
 		DELETE FROM attempts WHERE projection = $1 AND topic = $2 AND partition = $3 AND (to_offset <= $4 OR NOT $5)`
 	const count = `-- name: count_death
-		UPDATE attempts SET deaths = deaths + 1
+		UPDATE attempts SET deaths = deaths + isfinite(marked_at)::int, marked_at = '-infinity' -- until somebody has it in hand again
 		 WHERE projection = $1 AND topic = $2 AND partition = $3
 		RETURNING from_offset, to_offset, deaths`
 	if _, err := tx.Exec(ctx, forget, projection, part.Topic, part.ID, c.Next, c.Unclean); err != nil {
