@@ -3,6 +3,7 @@ package clitest
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"strings"
@@ -45,8 +46,16 @@ type Process struct {
 // test ends.
 func Start(t testing.TB, args []string, env map[string]string) *Process {
 	t.Helper()
-	p := &Process{t: t, cmd: exec.Command(os.Args[0], args...), done: make(chan struct{})}
-	p.cmd.Env = append(os.Environ(), childVar+"=yes")
+	own := map[string]string{childVar: "yes"}
+	maps.Copy(own, env)
+	return StartProgram(t, os.Args[0], args, own)
+}
+
+// StartProgram starts a program that was built for the test, as [Start] does.
+func StartProgram(t testing.TB, program string, args []string, env map[string]string) *Process {
+	t.Helper()
+	p := &Process{t: t, cmd: exec.Command(program, args...), done: make(chan struct{})}
+	p.cmd.Env = os.Environ()
 	for name, value := range env {
 		p.cmd.Env = append(p.cmd.Env, name+"="+value)
 	}
@@ -93,6 +102,16 @@ func (p *Process) Wait() int {
 		p.t.Fatalf("process %d has not ended in %v", p.PID(), limit)
 	}
 	return p.cmd.ProcessState.ExitCode()
+}
+
+// Ended is closed when it has ended, however that came.
+func (p *Process) Ended() <-chan struct{} { return p.done }
+
+// Killed reports whether it has ended by a signal.
+func (p *Process) Killed() bool {
+	<-p.done
+	status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled()
 }
 
 // Said is all that it has written so far.

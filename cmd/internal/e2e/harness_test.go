@@ -48,6 +48,8 @@ type platform struct {
 	db      string // URL of its owner
 	pool    *pgxpool.Pool
 	log     *slog.Logger
+
+	partitions int32 // of each topic
 }
 
 func newPlatform(t testing.TB) *platform {
@@ -68,7 +70,7 @@ func newPlatformOn(t testing.TB, brokers []string, topics topic.Names, db string
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	return &platform{t: t, brokers: brokers, topics: topics, db: db, pool: pool, log: logTo(t)}
+	return &platform{t: t, brokers: brokers, topics: topics, db: db, pool: pool, log: logTo(t), partitions: partitions}
 }
 
 // in returns the platform for a subtest.
@@ -81,7 +83,9 @@ func (p *platform) in(t testing.TB) *platform {
 // beside returns a platform with a database of its own on the same topics.
 func (p *platform) beside() *platform {
 	p.t.Helper()
-	return newPlatformOn(p.t, p.brokers, p.topics, stacktest.Postgres(p.t))
+	calm := newPlatformOn(p.t, p.brokers, p.topics, stacktest.Postgres(p.t))
+	calm.partitions = p.partitions
+	return calm
 }
 
 // part is something that runs until it is stopped.

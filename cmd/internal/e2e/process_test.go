@@ -13,15 +13,18 @@ import (
 // projectionVar says what a consumer in a process of its own runs.
 const projectionVar = "WAYBILL_E2E_PROJECTION"
 
-// runChild is the consumer in a process that a test may kill. It is not
-// cmd/consumer, which cannot be told other topics.
+// runChild is the consumer, or a broker, in a process that a test may kill. It is
+// not cmd/consumer, which cannot be told other topics.
 func runChild(ctx context.Context, _ []string, getenv func(string) string, _, stderr io.Writer) error {
-	var p wire.Projection
-	if err := json.Unmarshal([]byte(getenv(projectionVar)), &p); err != nil {
-		return err
-	}
 	log, err := ops.NewLogger(stderr, ops.LogConfig{Format: "text"})
 	if err != nil {
+		return err
+	}
+	if port := getenv(brokerVar); port != "" {
+		return runBroker(ctx, port, getenv(brokerDirVar), log)
+	}
+	var p wire.Projection
+	if err := json.Unmarshal([]byte(getenv(projectionVar)), &p); err != nil {
 		return err
 	}
 	server, err := ops.Listen(ctx, ops.Config{Addr: "127.0.0.1:0"}, log)

@@ -111,7 +111,7 @@ func (p *platform) ends() map[string]int64 {
 	for _, name := range []string{p.topics.Orders, p.topics.Shipments} {
 		of := kmsg.NewListOffsetsRequestTopic()
 		of.Topic = name
-		for i := range int32(partitions) {
+		for i := range p.partitions {
 			part := kmsg.NewListOffsetsRequestTopicPartition()
 			part.Partition, part.Timestamp = i, -1
 			of.Partitions = append(of.Partitions, part)
