@@ -22,6 +22,7 @@ type rig struct {
 	url  string
 	conn *pgx.Conn // a superuser's
 	*worker
+	version int // that is dumped; the first one by default
 }
 
 func newRig(t testing.TB) *rig {
@@ -166,7 +167,7 @@ func (r *rig) dump(t testing.TB, where, without string) string {
 		for _, column := range compared[table] {
 			strip += fmt.Sprintf(" - '%s'", strings.Trim(column, `"`))
 		}
-		schema := "rm_1"
+		schema := fmt.Sprintf("rm_%d", max(r.version, 1))
 		if table == "events" {
 			schema = "waybill"
 		}

@@ -11,7 +11,6 @@ CREATE TABLE rebuild.run (
     version     int NOT NULL,             -- that is filled
     live        int NOT NULL,             -- that it was begun beside
     phase       text COLLATE "C" NOT NULL, -- plan, assignments, shipments, numbers, orders or follow
-    compared    boolean NOT NULL DEFAULT false, -- with the live version, at least once
     started_at  timestamptz NOT NULL DEFAULT now()
 );
 
@@ -39,6 +38,7 @@ CREATE TABLE rebuild.touched (
 
 SELECT waybill.secure('rebuild.chunks'), waybill.secure('rebuild.touched');
 REVOKE ALL ON rebuild.chunks, rebuild.touched FROM waybill_reader;
+GRANT SELECT, UPDATE ON rebuild.run TO waybill_projector;
 
 -- touch is the trigger that fills rebuild.touched while a rebuild goes on: it
 -- sees whatever is stored, by whom and in whatever order it commits.
@@ -51,6 +51,11 @@ BEGIN
     RETURN NULL;
 END $fn$;
 -- +goose StatementEnd
+
+-- To enable and to disable a trigger waits for writers only, and they for it.
+CREATE TRIGGER touch AFTER INSERT ON waybill.events REFERENCING NEW TABLE AS stored
+    FOR EACH STATEMENT EXECUTE FUNCTION rebuild.touch();
+ALTER TABLE waybill.events DISABLE TRIGGER touch;
 
 -- open_version makes a version ready to be filled: COPY does not work where row
 -- level security holds, so the version is shut to readers instead.
