@@ -12,6 +12,7 @@ type config struct {
 	cli.Logging
 	Run     runConfig     `cmd:"" help:"Project the topics into the read model until interrupted."`
 	Migrate migrateConfig `cmd:"" help:"Bring the database's schema, and the topics, up to this release."`
+	Letters lettersConfig `cmd:"" name:"deadletters" help:"Look at records that could not be applied, and settle them."`
 
 	Positions positionsConfig `cmd:"" help:"List where the read model stands in every partition."`
 	AcceptGap acceptGapConfig `cmd:"" help:"Move a halted partition on, past records that are lost."`

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -24,6 +25,10 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	log, err := ops.NewLogger(stderr, ops.LogConfig{Format: cfg.LogFormat, Level: cfg.LogLevel})
 	if err != nil {
 		return err
+	}
+	if about, ok := strings.CutPrefix(command, "deadletters "); ok {
+		about, _, _ = strings.Cut(about, " ") // what follows names arguments
+		return letters(ctx, cfg.Letters, about, stdout, stderr)
 	}
 	switch command {
 	case "migrate":

@@ -86,13 +86,13 @@ func TestBroker_topicsAreAddedToAnExistingOne(t *testing.T) {
 	t.Parallel()
 	cfg := devstack.BrokerConfig{Dir: t.TempDir()}
 	stopBroker(t, startBroker(t, cfg))
-	cfg.Topics = append(devstack.DefaultTopics(), devstack.Topic{Name: "waybill.orders.v1.dlq", Partitions: 1})
+	cfg.Topics = append(devstack.DefaultTopics(), devstack.Topic{Name: "waybill.other.v1", Partitions: 1})
 	b := startBroker(t, cfg)
 	got := make(map[string]int)
 	for _, topic := range metadata(t, b.Addr()).Topics {
 		got[*topic.Topic] = len(topic.Partitions)
 	}
-	want := map[string]int{"waybill.orders.v1": 12, "waybill.shipments.v1": 12, "waybill.orders.v1.dlq": 1}
+	want := map[string]int{"waybill.orders.v1": 12, "waybill.orders.v1.dlq": 12, "waybill.shipments.v1": 12, "waybill.shipments.v1.dlq": 12, "waybill.other.v1": 1}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("topics (-want +got):\n%s", diff)
 	}

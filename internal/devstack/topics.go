@@ -18,9 +18,13 @@ type Topic struct {
 	Partitions int32
 }
 
-// DefaultTopics returns the topics of the platform, 12 partitions each.
+// DefaultTopics returns the topics of the platform and those for their dead
+// letters, 12 partitions each.
 func DefaultTopics() []Topic {
-	return []Topic{{Name: "waybill.orders.v1", Partitions: 12}, {Name: "waybill.shipments.v1", Partitions: 12}}
+	return []Topic{
+		{Name: "waybill.orders.v1", Partitions: 12}, {Name: "waybill.orders.v1.dlq", Partitions: 12},
+		{Name: "waybill.shipments.v1", Partitions: 12}, {Name: "waybill.shipments.v1.dlq", Partitions: 12},
+	}
 }
 
 // ensureTopics creates the topics that are missing, and refuses one that has

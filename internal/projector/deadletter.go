@@ -1,6 +1,10 @@
 package projector
 
-import "context"
+import (
+	"context"
+
+	"github.com/waybill-io/waybill/events"
+)
 
 // DeadLetter is a record that could not be applied, as the store keeps it.
 type DeadLetter struct {
@@ -18,8 +22,22 @@ type DeadLetters interface {
 }
 
 // Decode reads a record that was refused before, with what the program knows
-// now. It is what every record goes through.
-func Decode(r *Record) (Event, error) { return decodeOne(r) }
+// now, and holds it against its topic. Which partition it lies on no longer
+// matters: whoever asks has seen the record.
+func Decode(r *Record) (Event, error) {
+	e, err := events.Decode(r.Message)
+	if err != nil {
+		return Event{}, err
+	}
+	if e.Stream().Topic() != r.Partition.Topic && isOurs(r.Partition.Topic) {
+		return Event{}, &events.Error{Code: events.CodeSchema, Field: "type", Detail: "does not belong on this topic"}
+	}
+	hash, err := e.ContentHash()
+	if err != nil {
+		return Event{}, err
+	}
+	return Event{Event: e, Hash: hash, Record: r}, nil
+}
 
 // NewPoison says of a record why it was refused: with the code of an error of
 // [Decode].

@@ -18,6 +18,15 @@ import (
 // DeadLetterTopic is where copies of a topic's dead letters are published.
 func DeadLetterTopic(topic string) string { return topic + ".dlq" }
 
+// deadLetters are the topics for dead letters.
+func (n Names) deadLetters() []string {
+	names := n.list()
+	for i := range names {
+		names[i] = DeadLetterTopic(names[i])
+	}
+	return names
+}
+
 // DeadLettersConfig says how [DeadLetters] writes. Acknowledgement by all
 // in-sync replicas is no part of it: there is no other way.
 type DeadLettersConfig struct {
@@ -47,11 +56,7 @@ func NewDeadLetters(cfg DeadLettersConfig) (*DeadLetters, error) {
 	if err := errors.Join(checkBrokers(cfg.Brokers), checkPositive("Timeout", cfg.Timeout)); err != nil {
 		return nil, fmt.Errorf("configure dead letters: %w", err)
 	}
-	names := cfg.Topics.withDefaults().list()
-	for i := range names {
-		names[i] = DeadLetterTopic(names[i])
-	}
-	c := newCluster(cfg.Brokers, cfg.Security, names)
+	c := newCluster(cfg.Brokers, cfg.Security, cfg.Topics.withDefaults().deadLetters())
 	return &DeadLetters{
 		cluster: c,
 		client:  &kafka.Client{Addr: c.addr, Transport: c, Timeout: cmp.Or(cfg.Timeout, requestTimeout)},

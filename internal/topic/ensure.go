@@ -39,21 +39,37 @@ func (c TopicsConfig) withDefaults() TopicsConfig {
 	return c
 }
 
-// EnsureTopics makes the topics that are missing and refuses those that have
-// fewer partitions than wanted, or that are compacted: Kafka would throw events
-// away that share a key. It waits for brokers that do not answer yet, until ctx
-// ends.
+// deadLetterBytes is the largest batch that a topic for dead letters takes. Twice
+// the brokers' default: a copy has more headers than its record.
+const deadLetterBytes = 2 * mib
+
+// wanted is a topic that is to be there.
+type wanted struct {
+	name       string
+	partitions int
+	maxBytes   int // of a batch; 0: as the brokers have it
+}
+
+// EnsureTopics makes the topics that are missing, each with one for dead letters
+// that has as many partitions, and refuses those that have fewer partitions than
+// wanted, or that are compacted: Kafka would throw events away that share a key.
+// It waits for brokers that do not answer yet, until ctx ends.
 func EnsureTopics(ctx context.Context, cfg TopicsConfig) error {
 	cfg = cfg.withDefaults()
 	if err := checkBrokers(cfg.Brokers); err != nil {
 		return fmt.Errorf("ensure topics: %w", err)
 	}
-	c := newCluster(cfg.Brokers, cfg.Security, cfg.Topics.list())
+	c := newCluster(cfg.Brokers, cfg.Security, append(cfg.Topics.list(), cfg.Topics.deadLetters()...))
 	defer c.close()
 	a := &admin{cfg: cfg, cluster: c, client: &kafka.Client{Addr: c.addr, Transport: c, Timeout: requestTimeout}}
 	for _, name := range cfg.Topics.list() {
-		if err := a.ensure(ctx, name); err != nil {
+		n, err := a.ensure(ctx, wanted{name: name, partitions: cfg.Partitions})
+		if err != nil {
 			return fmt.Errorf("ensure topic %s: %w", name, err)
+		}
+		dead := wanted{name: DeadLetterTopic(name), partitions: n, maxBytes: deadLetterBytes}
+		if _, err := a.ensure(ctx, dead); err != nil {
+			return fmt.Errorf("ensure topic %s: %w", dead.name, err)
 		}
 	}
 	return nil
@@ -66,36 +82,36 @@ type admin struct {
 	client  *kafka.Client
 }
 
-// ensure creates the topic or checks the one that is there. Another process may
-// do the same at the same time.
-func (a *admin) ensure(ctx context.Context, name string) error {
+// ensure creates the topic or checks the one that is there, and returns how many
+// partitions it has. Another process may do the same at the same time.
+func (a *admin) ensure(ctx context.Context, w wanted) (partitions int, err error) {
 	wait := newBackOff(time.Second)
 	for {
-		err := a.once(ctx, name)
+		n, err := a.once(ctx, w)
 		if err == nil || !temporary(err) {
-			return err
+			return n, err
 		}
-		a.cfg.Log.Info("topic cannot be made or read yet, trying again", "topic", name, "error", err)
+		a.cfg.Log.Info("topic cannot be made or read yet, trying again", "topic", w.name, "error", err)
 		if !pause(ctx, wait.NextBackOff()) {
-			return errors.Join(ctx.Err(), err)
+			return 0, errors.Join(ctx.Err(), err)
 		}
 	}
 }
 
-func (a *admin) once(ctx context.Context, name string) error {
-	partitions, err := a.partitions(ctx, name)
+func (a *admin) once(ctx context.Context, w wanted) (partitions int, err error) {
+	n, err := a.partitions(ctx, w.name)
 	switch {
 	case errors.Is(err, kafka.UnknownTopicOrPartition):
-		if err := a.create(ctx, name); err != nil && !errors.Is(err, kafka.TopicAlreadyExists) {
-			return err
+		if err := a.create(ctx, w); err != nil && !errors.Is(err, kafka.TopicAlreadyExists) {
+			return 0, err
 		}
-		return nil
+		return w.partitions, nil
 	case err != nil:
-		return err
-	case partitions < a.cfg.Partitions:
-		return fmt.Errorf("it has %d partitions, %d are wanted; more would move keys to other partitions, so nothing was changed", partitions, a.cfg.Partitions)
+		return 0, err
+	case n < w.partitions:
+		return 0, fmt.Errorf("it has %d partitions, %d are wanted; more would move keys to other partitions, so nothing was changed", n, w.partitions)
 	}
-	return a.refuseCompacted(ctx, name)
+	return n, a.refuseCompacted(ctx, w.name)
 }
 
 // partitions counts the topic's partitions.
@@ -116,24 +132,25 @@ func (a *admin) partitions(ctx context.Context, name string) (int, error) {
 	return len(m.Topics[0].Partitions), nil
 }
 
-func (a *admin) create(ctx context.Context, name string) error {
+func (a *admin) create(ctx context.Context, w wanted) error {
 	inSync := 1
 	if a.cfg.Replication > 2 {
 		inSync = a.cfg.Replication - 1
 	}
+	settings := []kafka.ConfigEntry{
+		{ConfigName: "cleanup.policy", ConfigValue: "delete"},
+		{ConfigName: "min.insync.replicas", ConfigValue: strconv.Itoa(inSync)},
+	}
+	if w.maxBytes > 0 {
+		settings = append(settings, kafka.ConfigEntry{ConfigName: "max.message.bytes", ConfigValue: strconv.Itoa(w.maxBytes)})
+	}
 	res, err := a.client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{
-		Topic:             name,
-		NumPartitions:     a.cfg.Partitions,
-		ReplicationFactor: a.cfg.Replication,
-		ConfigEntries: []kafka.ConfigEntry{
-			{ConfigName: "cleanup.policy", ConfigValue: "delete"},
-			{ConfigName: "min.insync.replicas", ConfigValue: strconv.Itoa(inSync)},
-		},
+		Topic: w.name, NumPartitions: w.partitions, ReplicationFactor: a.cfg.Replication, ConfigEntries: settings,
 	}}})
 	if err != nil {
 		return fmt.Errorf("create it: %w", err)
 	}
-	if err := res.Errors[name]; err != nil {
+	if err := res.Errors[w.name]; err != nil {
 		return fmt.Errorf("create it: %w", err)
 	}
 	return nil

@@ -24,7 +24,7 @@ func TestMissingTopicsAreMadeAndMadeOnce(t *testing.T) {
 			t.Fatalf("time %d: %v", try+1, err)
 		}
 	}
-	for _, name := range []string{names.Orders, names.Shipments} {
+	for _, name := range []string{names.Orders, names.Shipments, names.Orders + ".dlq", names.Shipments + ".dlq"} {
 		if got := countPartitions(t, brokers, name); got != 3 {
 			t.Errorf("%s has %d partitions, want 3", name, got)
 		}
@@ -37,8 +37,9 @@ func TestMissingTopicsAreMadeAndMadeOnce(t *testing.T) {
 func TestATopicWithMorePartitionsIsTaken(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 4)
-	if err := topic.EnsureTopics(t.Context(), topic.TopicsConfig{Brokers: r.brokers, Topics: r.names, Partitions: 2}); err != nil {
-		t.Error(err)
+	makeTopics(t, r) // with 2
+	if got := countPartitions(t, r.brokers, topic.DeadLetterTopic(r.names.Orders)); got != 4 {
+		t.Errorf("its topic for dead letters has %d partitions, want as many as it", got)
 	}
 }
 
@@ -90,11 +91,18 @@ func TestEnsuringTopicsWaitsForBrokersUntilTheContextEnds(t *testing.T) {
 func unusedNames(t *testing.T, brokers []string) topic.Names {
 	t.Helper()
 	n := topic.Names{Orders: freshName(), Shipments: freshName()}
+	removeLater(t, brokers, n.Orders, n.Shipments, n.Orders+".dlq", n.Shipments+".dlq")
+	return n
+}
+
+// removeLater deletes topics when the test ends.
+func removeLater(t *testing.T, brokers []string, names ...string) {
+	t.Helper()
 	client := franz(t, brokers)
 	t.Cleanup(func() {
 		remove := kmsg.NewPtrDeleteTopicsRequest()
 		remove.TimeoutMillis = 10_000
-		for _, name := range []string{n.Orders, n.Shipments} {
+		for _, name := range names {
 			d := kmsg.NewDeleteTopicsRequestTopic()
 			d.Topic = new(name)
 			remove.Topics, remove.TopicNames = append(remove.Topics, d), append(remove.TopicNames, name)
@@ -105,7 +113,6 @@ func unusedNames(t *testing.T, brokers []string) topic.Names {
 			t.Error(err)
 		}
 	})
-	return n
 }
 
 func countPartitions(t *testing.T, brokers []string, name string) int {

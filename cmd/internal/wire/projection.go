@@ -32,7 +32,7 @@ type Projection struct {
 }
 
 // Checks names what must be right for it to work.
-func (Projection) Checks() []string { return []string{"store", "projector"} }
+func (Projection) Checks() []string { return []string{"store", "projector", "deadletters"} }
 
 // Run projects until ctx ends.
 func (c Projection) Run(ctx context.Context, server *ops.Server, log *slog.Logger) error {
@@ -41,7 +41,7 @@ func (c Projection) Run(ctx context.Context, server *ops.Server, log *slog.Logge
 		return err
 	}
 	store, err := await(ctx, server.Ready.Check("store"), log, func(ctx context.Context) (*readmodel.Store, error) {
-		return readmodel.OpenStore(ctx, readmodel.Config{URL: c.DatabaseURL, Name: "waybill consumer", MaxConns: int32(c.Workers) + 2})
+		return readmodel.OpenStore(ctx, readmodel.Config{URL: c.DatabaseURL, Name: "waybill consumer", MaxConns: int32(c.Workers) + 3})
 	})
 	if err != nil {
 		return endOf(ctx, err)
@@ -52,8 +52,17 @@ func (c Projection) Run(ctx context.Context, server *ops.Server, log *slog.Logge
 		HaltOnNewer: c.HaltOnNewer, AnyPartition: c.AnyPartition, Attempts: store,
 		Ready: server.Ready.Check("projector").Set, Metrics: projector.NewMetrics(server.Metrics),
 	}, log)
+	copies, err := topic.NewDeadLetters(topic.DeadLettersConfig{Brokers: c.Brokers, Topics: c.Topics})
+	if err != nil {
+		return err
+	}
+	defer copies.Close()
+	relay := projector.NewRelay(store, copies, projector.RelayConfig{
+		Ready: server.Ready.Check("deadletters").Set, Metrics: server.Metrics,
+	}, log)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return p.Run(ctx) })
+	g.Go(func() error { return relay.Run(ctx) })
 	g.Go(func() error { return store.Run(ctx, log) })
 	return g.Wait()
 }

@@ -74,7 +74,7 @@ func TestBroker_hasThePlatformsTopics(t *testing.T) {
 		t.Skip("the brokers of TEST_KAFKA_BROKERS have what topics they have")
 	}
 	brokers := stacktest.Broker(t)
-	want := map[string]int{"waybill.orders.v1": 12, "waybill.shipments.v1": 12}
+	want := map[string]int{"waybill.orders.v1": 12, "waybill.orders.v1.dlq": 12, "waybill.shipments.v1": 12, "waybill.shipments.v1.dlq": 12}
 	if diff := cmp.Diff(want, topics(t, brokers)); diff != "" {
 		t.Errorf("topics (-want +got):\n%s", diff)
 	}
