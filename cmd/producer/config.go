@@ -20,7 +20,7 @@ type config struct {
 	Publish  publishConfig  `cmd:"" help:"Publish files: NDJSON of CloudEvents, CSV through a mapping, or carriers' messages. - is the standard input."`
 	Simulate simulateConfig `cmd:"" help:"Publish made-up orders, as if they happened now."`
 	Types    struct{}       `cmd:"" help:"List the types of events."`
-	Carriers carriersConfig `cmd:"" help:"List the profiles of carriers that are built in, or print one."`
+	Carriers carriersConfig `cmd:"" help:"List the profiles of carriers that are built in, or check and print one."`
 }
 
 // tenant is checked where it is read.

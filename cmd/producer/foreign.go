@@ -103,12 +103,14 @@ func dataError(err error) error {
 }
 
 // listCarriers prints the profiles, or one of them as it is written.
-func listCarriers(ctx context.Context, c *carriersConfig, stdout io.Writer) error {
+func listCarriers(ctx context.Context, c *carriersConfig, stdout, stderr io.Writer) error {
 	if c.Profile != "" {
 		p, err := openProfile(c.Profile)
 		if err != nil {
 			return exit(ctx, err)
 		}
+		own, inherited := p.Rules()
+		fmt.Fprintf(stderr, "%s is sound. Rules: %d of its own, %d inherited\n", c.Profile, own, inherited) //nolint:errcheck // for people
 		return wrote(ctx, func() error { _, err := stdout.Write(p.Text()); return err })
 	}
 	t := tabwriter.NewWriter(stdout, 0, 0, 3, ' ', 0)

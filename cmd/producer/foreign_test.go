@@ -143,8 +143,9 @@ func TestTheCarriersAreListed(t *testing.T) {
 		}
 	}
 	got = call(t.Context(), nil, "carriers", "canadapost")
-	if again := call(t.Context(), nil, "carriers", write(t, "mine.yaml", got.stdout)); again.err != nil || again.stdout != got.stdout {
-		t.Errorf("what is printed is no profile: %v", again.err)
+	mine := write(t, "mine.yaml", got.stdout)
+	if again := call(t.Context(), nil, "carriers", mine); again.err != nil || again.stdout != got.stdout || !strings.HasPrefix(again.stderr, mine+" is sound. Rules: 2 of its own, ") {
+		t.Errorf("what is printed is no profile: %v %s", again.err, again.stderr)
 	}
 	tests := []struct {
 		args []string
@@ -153,7 +154,7 @@ func TestTheCarriersAreListed(t *testing.T) {
 	}{
 		{[]string{"carriers", "nobody"}, 2, "nobody"},
 		{[]string{"carriers", "/none.yaml"}, 66, "/none.yaml"},
-		{[]string{"carriers", write(t, "bad.yaml", "profile: x\nformat: morse\n")}, 65, "format: want one of"},
+		{[]string{"carriers", write(t, "bad.yaml", "profile: x\nformat: morse\n")}, 65, "format, line 2: want one of"},
 		{[]string{"publish", "--carrier", "nobody", "x.edi"}, 2, "nobody"},
 		{[]string{"publish", "--carrier", "canadapost", "--format", "easypost", "x.json"}, 2, "x12-214, not easypost"},
 		{[]string{"publish", "--carrier", "canadapost", "--format", "csv", "x.csv"}, 2, "--carrier"},

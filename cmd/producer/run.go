@@ -24,7 +24,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	case "types":
 		return listTypes(ctx, stdout)
 	case "carriers":
-		return listCarriers(ctx, &cfg.Carriers, stdout)
+		return listCarriers(ctx, &cfg.Carriers, stdout, stderr)
 	}
 	log, err := ops.NewLogger(stderr, ops.LogConfig{Format: cfg.LogFormat, Level: cfg.LogLevel})
 	if err != nil {

@@ -90,7 +90,7 @@ func TestAfterShipsCheckpointInFull(t *testing.T) {
 	}); diff != "" {
 		t.Errorf("raw: got -, want +:\n%s", diff)
 	}
-	if known := time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC); !all[1].RecordedAt.Equal(known) {
+	if known := time.Date(2026, 3, 3, 1, 0, 0, 0, time.UTC); !all[1].RecordedAt.Equal(known) {
 		t.Errorf("recorded at %v, want %v, when AfterShip had the checkpoint", all[1].RecordedAt, known)
 	}
 	if want := "6f3b6f3e-0000-4000-8000-00000000usps"; all[1].CorrelationID != want {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -93,10 +94,6 @@ func (p *Profile) event(it *report, r *rule, stream events.Stream, message strin
 	if err != nil {
 		return events.Event{}, fmt.Errorf("write the event: %w", err)
 	}
-	recorded := d.OccurredAt
-	if known := p.sent(it.known); !known.IsZero() {
-		recorded = known
-	}
 	doc, err := json.Marshal(struct {
 		SpecVersion   string          `json:"specversion"`
 		Type          events.Type     `json:"type"`
@@ -108,11 +105,21 @@ func (p *Profile) event(it *report, r *rule, stream events.Stream, message strin
 		RecordedTime  time.Time       `json:"recordedtime"`
 		CorrelationID string          `json:"correlationid,omitzero"`
 		Data          jsontext.Value  `json:"data"`
-	}{"1.0", r.Type, p.source, idOf(r.Type, stream, data), stream.ID, tenant, d.OccurredAt.UTC(), recorded.UTC(), message, data})
+	}{"1.0", r.Type, p.source, p.idOf(it, r, stream, data), stream.ID, tenant, d.OccurredAt.UTC(), p.recorded(it, &d, r).UTC(), message, data})
 	if err != nil {
 		return events.Event{}, fmt.Errorf("write the event: %w", err)
 	}
 	return events.Parse(doc, now)
+}
+
+// recorded is when the source knew. Nobody knows before it happens that it did,
+// whatever the clocks of two machines say.
+func (p *Profile) recorded(it *report, d *said, r *rule) time.Time {
+	known := p.sent(it.known)
+	if known.IsZero() || r.happened() && known.Before(d.OccurredAt) {
+		return d.OccurredAt
+	}
+	return known
 }
 
 // said is what a rule makes of a report.
@@ -182,9 +189,18 @@ func (p *Profile) reason(it *report, r *rule) string {
 }
 
 // idOf names an event after all that it says: the same scan in another message
-// is the same event, and one of which more is known is another one.
-func idOf(t events.Type, stream events.Stream, data []byte) events.EventID {
-	return events.EventID(digest(string(t), stream.ID, string(data)))
+// is the same event, and one of which more is known is another one. The ids of
+// what is expected begin with what the report is preferred by, since they decide
+// between estimates that are known since the same moment.
+func (p *Profile) idOf(it *report, r *rule, stream events.Stream, data []byte) events.EventID {
+	of := []string{string(r.Type), stream.ID, string(data)}
+	if p.edition > 1 {
+		of = append(of, strconv.FormatUint(p.edition, 10))
+	}
+	if r.happened() || it.prefer == "" {
+		return events.EventID(digest(of...))
+	}
+	return events.EventID("eta-" + it.prefer + "-" + digest(of...))
 }
 
 // caseOf names an exception after the scan that opens it, without what senders

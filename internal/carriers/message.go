@@ -63,6 +63,10 @@ type report struct {
 	at    wall // when it happened, or is to happen
 	known wall // when the sender knew, as far as the message says
 
+	// Of what is expected: the greater of two texts is preferred. At most 20
+	// letters, digits and dots.
+	prefer string
+
 	where    *events.Location // the country as ISO 3166-1 alpha-2
 	facility string
 	mode     string

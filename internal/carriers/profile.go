@@ -14,8 +14,6 @@ import (
 	"time"
 	_ "time/tzdata" // the rules of time zones must not depend on the machine
 
-	"github.com/goccy/go-yaml"
-
 	"github.com/waybill-io/waybill/events"
 )
 
@@ -39,6 +37,8 @@ type Profile struct {
 	reasons  map[string]string
 	redact   []*regexp.Regexp
 	rules    []rule
+	own      int // rules that are not those of another profile; they come first
+	edition  uint64
 	text     []byte // the file itself
 }
 
@@ -48,6 +48,7 @@ type file struct {
 	About    string            `yaml:"about"`
 	Format   string            `yaml:"format"`
 	Extends  string            `yaml:"extends"`
+	Edition  any               `yaml:"edition"`
 	Carrier  string            `yaml:"carrier"`
 	Source   string            `yaml:"source"`
 	Clock    string            `yaml:"clock"`
@@ -119,11 +120,7 @@ func open(name string, from []string) (*Profile, error) {
 	if err != nil {
 		return nil, err
 	}
-	var f file
-	if err := yaml.UnmarshalWithOptions(content, &f, yaml.Strict(), yaml.DisallowUnknownField()); err != nil {
-		return nil, &ProfileError{fmt.Errorf("%s: %s", name, strings.TrimSpace(yaml.FormatError(err, false, false)))}
-	}
-	p, err := f.build(name, append(from, name))
+	p, err := build(name, content, append(from, name))
 	if err != nil {
 		return nil, err
 	}
@@ -152,131 +149,11 @@ func read(name string) ([]byte, error) {
 // Text is the profile as it is written.
 func (p *Profile) Text() []byte { return slices.Clone(p.text) }
 
+// Rules counts the rules, its own and those of the profiles that it extends.
+func (p *Profile) Rules() (own, inherited int) { return p.own, len(p.rules) - p.own }
+
 // Format names the format of its messages.
 func (p *Profile) Format() string { return p.format }
-
-// build checks what is written and collects all that is wrong with it.
-func (f *file) build(name string, from []string) (*Profile, error) {
-	b := &builder{name: name}
-	p := &Profile{Name: f.Profile, About: f.About, format: f.Format, number: f.Number, partner: f.Partner}
-	b.word("profile", f.Profile)
-	if p.formatOf = formats()[f.Format]; p.parse == nil {
-		b.fail("format", "want one of %s, not %q", strings.Join(Formats(), ", "), f.Format)
-	}
-	p.source = events.Source(or(f.Source, "urn:carrier:"+f.Profile))
-	p.carrier = b.scac("carrier", f.Carrier)
-	p.clock = b.clock(f.Clock)
-	p.carriers = map[string]events.SCAC{}
-	for as, is := range f.Carriers {
-		p.carriers[carrierKey(as)] = b.scac("carriers: "+as, is)
-	}
-	p.zones = b.zones(f.Zones)
-	p.reasons = make(map[string]string, len(f.Reasons))
-	for foreign, is := range f.Reasons {
-		p.reasons[strings.ToUpper(foreign)] = is
-	}
-	p.redact = b.patterns("redact", f.Redact)
-	b.selectors("number", f.Format, f.Number)
-	b.selectors("partner", f.Format, f.Partner)
-	p.rules = b.rules(f.Codes)
-	if f.Extends != "" {
-		b.extend(p, f, from)
-	}
-	if len(b.problems) == 0 {
-		b.rehearse(p)
-	}
-	if len(b.problems) > 0 {
-		return nil, &ProfileError{errors.Join(b.problems...)}
-	}
-	return p, nil
-}
-
-// builder collects what is wrong with a profile.
-type builder struct {
-	name     string
-	problems []error
-}
-
-func (b *builder) fail(field, format string, args ...any) {
-	b.problems = append(b.problems, fmt.Errorf("%s: %s: %s", b.name, field, fmt.Sprintf(format, args...)))
-}
-
-var nameOf = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,39}$`)
-
-func (b *builder) word(field, s string) {
-	if !nameOf.MatchString(s) {
-		b.fail(field, "want 1 to 40 small letters, digits, _ and -, not %q", s)
-	}
-}
-
-var scacOf = regexp.MustCompile(`^[A-Z0-9_-]{2,32}$`)
-
-func (b *builder) scac(field, s string) events.SCAC {
-	if s != "" && !scacOf.MatchString(s) {
-		b.fail(field, "want 2 to 32 capital letters, digits, _ and -, not %q", s)
-	}
-	return events.SCAC(s)
-}
-
-func (b *builder) clock(s string) *time.Location {
-	loc, err := time.LoadLocation(s) // "" is UTC
-	if err != nil || s == "Local" {
-		b.fail("clock", "%q is no time zone such as Europe/Berlin", s)
-		return time.UTC
-	}
-	return loc
-}
-
-// selectors checks where references stand, which only X12 leaves to the sender.
-func (b *builder) selectors(field, format string, texts []string) {
-	if len(texts) > 0 && format != "x12-214" {
-		b.fail(field, "is for x12-214 only: in %s it has its place", format)
-		return
-	}
-	if _, err := x12Selectors(texts); err != nil {
-		b.fail(field, "%v", err)
-	}
-}
-
-func (b *builder) patterns(field string, texts []string) []*regexp.Regexp {
-	var all []*regexp.Regexp
-	for _, t := range texts {
-		re, err := regexp.Compile(t)
-		if err != nil {
-			b.fail(field, "%v", err)
-			continue
-		}
-		all = append(all, re)
-	}
-	return all
-}
-
-// extend lets p inherit what its file does not say.
-func (b *builder) extend(p *Profile, f *file, from []string) {
-	base, err := open(f.Extends, from)
-	if err != nil {
-		b.problems = append(b.problems, fmt.Errorf("%s: extends: %w", b.name, err))
-		return
-	}
-	if base.format != f.Format {
-		b.fail("extends", "%s is of format %s, this profile of %s", f.Extends, base.format, f.Format)
-	}
-	p.rules = append(p.rules, base.rules...)
-	p.redact = append(p.redact, base.redact...)
-	p.zones, p.reasons, p.carriers = under(p.zones, base.zones), under(p.reasons, base.reasons), under(p.carriers, base.carriers)
-	if p.number == nil {
-		p.number = base.number
-	}
-	if p.partner == nil {
-		p.partner = base.partner
-	}
-	if f.Clock == "" {
-		p.clock = base.clock
-	}
-	if p.carrier == "" {
-		p.carrier = base.carrier
-	}
-}
 
 // under returns own with what it lacks and base has.
 func under[V any](own, base map[string]V) map[string]V {

@@ -1,10 +1,8 @@
 package carriers
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/waybill-io/waybill/events"
@@ -64,6 +62,14 @@ func (r *rule) matches(it *report, carrier events.SCAC) bool {
 		r.Carrier.have(string(carrier)) && (r.text == nil || r.text.MatchString(it.text))
 }
 
+// happened reports whether what the rule makes of a report took place already.
+func (r *rule) happened() bool {
+	if r.Class == "" {
+		return r.Type != events.TypeETAChanged
+	}
+	return r.Class == events.Actual
+}
+
 // have reports whether a code is among w, or w does not care.
 func (w words) have(s string) bool {
 	return w == nil || slices.ContainsFunc(w, func(one string) bool { return strings.EqualFold(one, s) })
@@ -77,63 +83,8 @@ func (w words) covers(o words) bool {
 	return !slices.ContainsFunc(o, func(s string) bool { return !w.have(s) })
 }
 
-func (b *builder) rules(codes []code) []rule {
-	rules := make([]rule, 0, len(codes))
-	for i, c := range codes {
-		at := fmt.Sprintf("codes[%d]", i)
-		r := rule{code: c}
-		if c.Text != "" {
-			if all := b.patterns(at+": text", []string{c.Text}); len(all) == 1 {
-				r.text = all[0]
-			}
-		}
-		b.outcome(at, &r)
-		for j := range rules {
-			if rules[j].hides(&r) {
-				b.fail(at, "is never reached: codes[%d] takes all that it would", j)
-				break
-			}
-		}
-		rules = append(rules, r)
-	}
-	return rules
-}
-
 // hides reports whether nothing is left for a later rule.
 func (r *rule) hides(later *rule) bool {
 	return r.Status.covers(later.Status) && r.Reason.covers(later.Reason) && r.Partner.covers(later.Partner) &&
 		r.Carrier.covers(later.Carrier) && (r.Text == "" || r.Text == later.Text)
-}
-
-// outcome checks what a rule leads to as far as no report decides.
-func (b *builder) outcome(at string, r *rule) {
-	data, err := events.NewData(r.Type)
-	if err != nil || !strings.HasPrefix(string(r.Type), "shipment.") {
-		b.fail(at+": type", "%q is no type of a shipment's event, such as shipment.departed.v1", r.Type)
-		return
-	}
-	switch data.(type) {
-	case *events.ShipmentCreated, *events.TrackingAssigned, *events.ExceptionResolved, *events.Position:
-		b.fail(at+": type", "%s cannot come from a code alone", r.Type)
-	case *events.ExceptionOpened:
-		if r.Exception == nil {
-			b.fail(at+": exception", "is required: who is answerable (party), and how bad it is (severity)")
-		}
-	}
-	if r.Provider != "" && r.Type != events.TypeETAChanged {
-		b.fail(at+": provider", "is for %s only", events.TypeETAChanged)
-	}
-	if r.HandedTo != "" && r.Type != events.TypeDelivered {
-		b.fail(at+": handed_to", "is for %s only", events.TypeDelivered)
-	}
-}
-
-// rehearse makes the events of every rule once, so that what the vocabulary
-// refuses is found before a message comes.
-func (b *builder) rehearse(p *Profile) {
-	for i, r := range p.rules {
-		for _, problem := range p.trial(&r) {
-			b.fail("codes["+strconv.Itoa(i)+"]", "%s", problem)
-		}
-	}
 }

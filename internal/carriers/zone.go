@@ -2,6 +2,8 @@ package carriers
 
 import (
 	_ "embed"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -21,10 +23,11 @@ type zone struct {
 // as -06:00, or local.
 func (b *builder) zones(codes map[string]string) map[string]zone {
 	all := make(map[string]zone, len(codes))
-	for code, is := range codes {
+	for _, code := range slices.Sorted(maps.Keys(codes)) {
+		is := codes[code]
 		z, ok := zoneOf(is)
 		if !ok {
-			b.fail("zones: "+code, "%q is no time zone such as Europe/Berlin, no offset such as -06:00, and not local", is)
+			b.fail(b.at("zones", code), "%q is no time zone such as Europe/Berlin, no offset such as -06:00, and not local", is)
 		}
 		all[strings.ToUpper(code)] = z
 	}
