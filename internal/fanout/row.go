@@ -67,21 +67,22 @@ func (r *ShipmentRow) Field(name string) (string, bool) {
 
 // OrderRow is an order on the wire. Quantities are sums over its lines.
 type OrderRow struct {
-	ID         events.OrderID `json:"id"`
-	Revision   int64          `json:"v"`
-	Status     string         `json:"status"`
-	Number     string         `json:"number,omitzero"`
-	Channel    string         `json:"channel,omitzero"`
-	PlacedAt   time.Time      `json:"placed_at,omitzero"`
-	PromiseEnd time.Time      `json:"promise_end,omitzero"`
-	Holds      []string       `json:"holds,omitempty"`
-	Flags      []string       `json:"flags,omitempty"`
-	Ordered    int64          `json:"ordered"`
-	Cancelled  int64          `json:"cancelled"`
-	Shipped    int64          `json:"shipped"`
-	Delivered  int64          `json:"delivered"`
-	Returned   int64          `json:"returned"`
-	Lost       int64          `json:"lost"`
+	ID          events.OrderID `json:"id"`
+	Revision    int64          `json:"v"`
+	Status      string         `json:"status"`
+	Number      string         `json:"number,omitzero"`
+	Channel     string         `json:"channel,omitzero"`
+	PlacedAt    time.Time      `json:"placed_at,omitzero"`
+	PromiseEnd  time.Time      `json:"promise_end,omitzero"`
+	Holds       []string       `json:"holds,omitempty"`
+	ReturnsOpen []string       `json:"returns_open,omitempty"`
+	Flags       []string       `json:"flags,omitempty"`
+	Ordered     int64          `json:"ordered"`
+	Cancelled   int64          `json:"cancelled"`
+	Shipped     int64          `json:"shipped"`
+	Delivered   int64          `json:"delivered"`
+	Returned    int64          `json:"returned"`
+	Lost        int64          `json:"lost"`
 }
 
 // Topic says what it is a row of.

@@ -31,19 +31,20 @@ type Shipment struct {
 // Order is an order as it is now. It has the fields of a row on the socket, in
 // the same order, so that one converts to the other.
 type Order struct {
-	ID         events.OrderID `json:"id" doc:"The order, as the selling system names it."`
-	Revision   int64          `json:"v" doc:"How many events of its own stream are stored; 0 while it is known only from its shipments."`
-	Status     string         `json:"status" doc:"unknown, placed, confirmed, processing, partially_shipped, shipped, partially_delivered, delivered, cancelled or closed."`
-	Number     string         `json:"number,omitzero" doc:"The number that the customer sees."`
-	Channel    string         `json:"channel,omitzero" doc:"Where it was placed."`
-	PlacedAt   time.Time      `json:"placed_at,omitzero" doc:"When it was placed."`
-	PromiseEnd time.Time      `json:"promise_end,omitzero" doc:"Until when delivery was promised at first."`
-	Holds      []string       `json:"holds,omitempty" nullable:"false" doc:"The reasons of the holds that stand."`
-	Flags      []string       `json:"flags,omitempty" nullable:"false" doc:"What is odd about its quantities: cancel_after_ship, over_shipped, over_returned."`
-	Ordered    int64          `json:"ordered" doc:"Units ordered, over all lines."`
-	Cancelled  int64          `json:"cancelled" doc:"Units cancelled."`
-	Shipped    int64          `json:"shipped" doc:"Units ever handed to a carrier."`
-	Delivered  int64          `json:"delivered" doc:"Units ever delivered."`
-	Returned   int64          `json:"returned" doc:"Units that came back."`
-	Lost       int64          `json:"lost" doc:"Units lost or destroyed."`
+	ID          events.OrderID `json:"id" doc:"The order, as the selling system names it."`
+	Revision    int64          `json:"v" doc:"How many events of its own stream are stored; 0 while it is known only from its shipments."`
+	Status      string         `json:"status" doc:"unknown, placed, confirmed, processing, partially_shipped, shipped, partially_delivered, delivered, cancelled or closed."`
+	Number      string         `json:"number,omitzero" doc:"The number that the customer sees."`
+	Channel     string         `json:"channel,omitzero" doc:"Where it was placed."`
+	PlacedAt    time.Time      `json:"placed_at,omitzero" doc:"When it was placed."`
+	PromiseEnd  time.Time      `json:"promise_end,omitzero" doc:"Until when delivery was promised at first."`
+	Holds       []string       `json:"holds,omitempty" nullable:"false" doc:"The reasons of the holds that stand."`
+	ReturnsOpen []string       `json:"returns_open,omitempty" nullable:"false" doc:"The returns that were requested and not received yet, by id."`
+	Flags       []string       `json:"flags,omitempty" nullable:"false" doc:"What is odd about its quantities: cancel_after_ship, over_shipped, over_returned."`
+	Ordered     int64          `json:"ordered" doc:"Units ordered, over all lines."`
+	Cancelled   int64          `json:"cancelled" doc:"Units cancelled."`
+	Shipped     int64          `json:"shipped" doc:"Units ever handed to a carrier."`
+	Delivered   int64          `json:"delivered" doc:"Units ever delivered."`
+	Returned    int64          `json:"returned" doc:"Units that came back."`
+	Lost        int64          `json:"lost" doc:"Units lost or destroyed."`
 }

@@ -21,7 +21,8 @@ func shipmentThen(s *tracking.Shipment) query.Shipment {
 func orderThen(o *tracking.Order) query.Order {
 	return query.Order{
 		ID: o.ID, Revision: o.Revision, Status: string(o.Status), Number: o.Number, Channel: o.Channel, PlacedAt: o.PlacedAt,
-		PromiseEnd: kept(spanOf(o.Original).end), Holds: o.Holds, Flags: column(o.Flags, func(f tracking.Flag) string { return string(f) }),
+		PromiseEnd: kept(spanOf(o.Original).end), Holds: o.Holds, ReturnsOpen: o.ReturnsOpen(),
+		Flags:   column(o.Flags, func(f tracking.Flag) string { return string(f) }),
 		Ordered: o.Total.Ordered, Cancelled: o.Total.Cancelled, Shipped: o.Total.Shipped, Delivered: o.Total.Delivered,
 		Returned: o.Total.Returned, Lost: o.Total.Lost,
 	}

@@ -232,7 +232,7 @@ func shipmentOf(s *tracking.Shipment) query.Shipment {
 func orderOf(o *tracking.Order) query.Order {
 	row := query.Order{
 		ID: o.ID, Revision: o.Revision, Status: string(o.Status), Number: o.Number, Channel: o.Channel, PlacedAt: o.PlacedAt,
-		Holds: o.Holds, Ordered: o.Total.Ordered, Cancelled: o.Total.Cancelled, Shipped: o.Total.Shipped,
+		Holds: o.Holds, ReturnsOpen: o.ReturnsOpen(), Ordered: o.Total.Ordered, Cancelled: o.Total.Cancelled, Shipped: o.Total.Shipped,
 		Delivered: o.Total.Delivered, Returned: o.Total.Returned, Lost: o.Total.Lost,
 	}
 	for _, f := range o.Flags {

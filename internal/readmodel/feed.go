@@ -172,13 +172,13 @@ func scanShipment(row pgx.CollectableRow) (tenant events.TenantID, s *fanout.Shi
 
 // orderColumns are what scanOrder reads, of orders o.
 const orderFields = `o.tenant_id, o.order_id, o.revision, o.status, o.number, o.channel, o.placed_at, o.promise_original_end,
-	o.holds, o.flags, o.ordered, o.cancelled, o.shipped, o.delivered, o.returned, o.lost`
+	o.holds, o.returns_open, o.flags, o.ordered, o.cancelled, o.shipped, o.delivered, o.returned, o.lost`
 
 func scanOrder(row pgx.CollectableRow) (tenant events.TenantID, o *fanout.OrderRow, err error) {
 	o = &fanout.OrderRow{}
 	var number, channel *string
 	var placed, promise *time.Time
-	err = row.Scan(&tenant, &o.ID, &o.Revision, &o.Status, &number, &channel, &placed, &promise, &o.Holds, &o.Flags,
+	err = row.Scan(&tenant, &o.ID, &o.Revision, &o.Status, &number, &channel, &placed, &promise, &o.Holds, &o.ReturnsOpen, &o.Flags,
 		&o.Ordered, &o.Cancelled, &o.Shipped, &o.Delivered, &o.Returned, &o.Lost)
 	o.Number, o.Channel = orZero(number), orZero(channel)
 	o.PlacedAt, o.PromiseEnd = instant(placed), instant(promise)

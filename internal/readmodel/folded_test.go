@@ -38,7 +38,7 @@ type orderCols struct {
 	Status                                                             string
 	Revision                                                           int64
 	Number, Payment                                                    string
-	Holds, Flags                                                       []string
+	Holds, Returns, Flags                                              []string
 	PlacedAt, ConfirmedAt, CancelledAt, ClosedAt, ShippedAt, DeliverAt moment
 	Ordered, Cancelled, Allocated, Shipped, Delivered, Returned, Lost  int64
 }
@@ -126,7 +126,7 @@ func (r *rig) mainRows(t testing.TB, tenant events.TenantID) rowsOf {
 	t.Helper()
 	const entry = `stream || ' ' || stream_id || ' ' || source || ' ' || event_id`
 	return rowsOf{
-		Orders: rowsIn[orderCols](t, r, tenant, `order_id, known, status, revision, coalesce(number, ''), payment, holds, flags, placed_at, confirmed_at,
+		Orders: rowsIn[orderCols](t, r, tenant, `order_id, known, status, revision, coalesce(number, ''), payment, holds, returns_open, flags, placed_at, confirmed_at,
 			cancelled_at, closed_at, shipped_at, delivered_at, ordered, cancelled, allocated, shipped, delivered, returned, lost FROM rm_1.orders`),
 		Lines: rowsIn[lineCols](t, r, tenant, `order_id, line_id, ordered, cancelled, allocated, backordered, shipped, delivered, returned, lost FROM rm_1.order_lines`),
 		Shipments: rowsIn[shipmentCols](t, r, tenant, `shipment_id, known, status, status_since, revision, direction, coalesce(original_shipment_id, ''),
@@ -203,7 +203,7 @@ func foldedRows(t testing.TB, evs []events.Event) rowsOf {
 func (r *rowsOf) addOrder(id events.OrderID, o *tracking.Order) {
 	sum := &o.Total
 	put(r.Orders, orderCols{
-		string(id), o.Known, string(o.Status), o.Revision, o.Number, o.Payment, o.Holds, texts(o.Flags), known(o.PlacedAt), known(o.ConfirmedAt),
+		string(id), o.Known, string(o.Status), o.Revision, o.Number, o.Payment, o.Holds, o.ReturnsOpen(), texts(o.Flags), known(o.PlacedAt), known(o.ConfirmedAt),
 		known(o.CancelledAt), known(o.ClosedAt), known(o.ShippedAt), known(o.DeliveredAt),
 		sum.Ordered, sum.Cancelled, sum.Allocated, sum.Shipped, sum.Delivered, sum.Returned, sum.Lost,
 	})

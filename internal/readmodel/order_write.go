@@ -112,11 +112,11 @@ func (u *unit) upsertOrders(ctx context.Context, works []*orderWork) error {
 		       promise_original_start, promise_original_end, promise_original_precision, promise_original_on,
 		       promise_latest_start, promise_latest_end, promise_latest_precision, promise_latest_on,
 		       requested_start, requested_end, requested_precision, requested_on,
-		       holds, flags, payment, ordered, cancelled, allocated, shipped, delivered, returned, lost, state)
+		       holds, returns_open, flags, payment, ordered, cancelled, allocated, shipped, delivered, returned, lost, state)
 		SELECT x.tenant_id, x.order_id, x.known, x.status, x.revision, x.number, x.channel, x.currency, x.customer_ref,
 		       x.ship_to_ref, x.placed_at, x.confirmed_at, x.cancelled_at, x.closed_at, x.shipped_at, x.delivered_at,
 		       x.os, x.oe, x.op, x.oo, x.ls, x.le, x.lp, x.lo, x.rs, x.re, x.rp, x.ro,
-		       string_to_array(x.holds, E'\x1f'), string_to_array(x.flags, E'\x1f'), x.payment,
+		       string_to_array(x.holds, E'\x1f'), string_to_array(x.returns_open, E'\x1f'), string_to_array(x.flags, E'\x1f'), x.payment,
 		       x.ordered, x.cancelled, x.allocated, x.shipped, x.delivered, x.returned, x.lost, x.state
 		  FROM unnest($1::text[], $2::text[], $3::bool[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[],
 		       $9::text[], $10::text[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[], $14::timestamptz[],
@@ -124,11 +124,11 @@ func (u *unit) upsertOrders(ctx context.Context, works []*orderWork) error {
 		       $17::timestamptz[], $18::timestamptz[], $19::text[], $20::date[],
 		       $21::timestamptz[], $22::timestamptz[], $23::text[], $24::date[],
 		       $25::timestamptz[], $26::timestamptz[], $27::text[], $28::date[],
-		       $29::text[], $30::text[], $31::text[], $32::bigint[], $33::bigint[], $34::bigint[], $35::bigint[],
-		       $36::bigint[], $37::bigint[], $38::bigint[], $39::jsonb[])
+		       $29::text[], $30::text[], $31::text[], $32::text[], $33::bigint[], $34::bigint[], $35::bigint[],
+		       $36::bigint[], $37::bigint[], $38::bigint[], $39::bigint[], $40::jsonb[])
 		       x(tenant_id, order_id, known, status, revision, number, channel, currency, customer_ref, ship_to_ref, placed_at,
 		       confirmed_at, cancelled_at, closed_at, shipped_at, delivered_at, os, oe, op, oo, ls, le, lp, lo, rs, re, rp, ro,
-		       holds, flags, payment, ordered, cancelled, allocated, shipped, delivered, returned, lost, state)
+		       holds, returns_open, flags, payment, ordered, cancelled, allocated, shipped, delivered, returned, lost, state)
 		ON CONFLICT (tenant_id, order_id) DO UPDATE
 		   SET known = excluded.known, status = excluded.status, revision = excluded.revision, number = excluded.number,
 		       channel = excluded.channel, currency = excluded.currency, customer_ref = excluded.customer_ref,
@@ -141,7 +141,8 @@ func (u *unit) upsertOrders(ctx context.Context, works []*orderWork) error {
 		       promise_latest_end = excluded.promise_latest_end, promise_latest_precision = excluded.promise_latest_precision,
 		       promise_latest_on = excluded.promise_latest_on, requested_start = excluded.requested_start,
 		       requested_end = excluded.requested_end, requested_precision = excluded.requested_precision,
-		       requested_on = excluded.requested_on, holds = excluded.holds, flags = excluded.flags,
+		       requested_on = excluded.requested_on, holds = excluded.holds,
+		       returns_open = excluded.returns_open, flags = excluded.flags,
 		       payment = excluded.payment, ordered = excluded.ordered, cancelled = excluded.cancelled,
 		       allocated = excluded.allocated, shipped = excluded.shipped, delivered = excluded.delivered,
 		       returned = excluded.returned, lost = excluded.lost, state = excluded.state, updated_at = now()`
@@ -187,6 +188,7 @@ func spanColumns(works []*orderWork, of func(*orderWork) *events.Window) []any {
 func totalColumns(works []*orderWork) []any {
 	return []any{
 		column(works, func(w *orderWork) string { return list(w.now.Holds) }),
+		column(works, func(w *orderWork) string { return list(w.now.ReturnsOpen()) }),
 		column(works, func(w *orderWork) string { return list(w.now.Flags) }),
 		column(works, func(w *orderWork) string { return w.now.Payment }),
 		column(works, func(w *orderWork) int64 { return w.now.Total.Ordered }),
