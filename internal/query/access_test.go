@@ -250,7 +250,7 @@ func TestRequestsAreMeasured(t *testing.T) {
 // are written alike.
 func TestRowsAreThoseOfTheSocket(t *testing.T) {
 	shipment := fanout.ShipmentRow{ID: "s-1", Revision: 2, Status: "in_transit", StatusSince: at, Parcels: 1, Gap: true}
-	order := fanout.OrderRow{ID: "o-1", Revision: 2, Status: "placed", PlacedAt: at, Holds: []string{"fraud"}, Lost: 1}
+	order := fanout.OrderRow{ID: "o-1", Revision: 2, Status: "placed", PlacedAt: at, Holds: []string{"fraud"}, ReturnsOpen: []string{"r-1"}, Lost: 1}
 	for _, pair := range [][2]any{
 		{shipment, query.Shipment(shipment)}, {fanout.ShipmentRow{}, query.Shipment{}},
 		{order, query.Order(order)}, {fanout.OrderRow{}, query.Order{}},

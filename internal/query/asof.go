@@ -43,7 +43,7 @@ func (in PastInput) view() (View, *Problem) {
 	}
 	at, err := time.Parse(time.RFC3339, in.AsOf)
 	if err != nil {
-		return View{}, badParameter("as_of", "The parameter has a value that it cannot have.")
+		return View{}, badParameter("as_of", wantsMoment)
 	}
 	v := View{AsOf: at.UTC().Truncate(time.Microsecond), Basis: in.Basis}
 	if v.Basis == "" {

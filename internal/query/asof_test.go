@@ -157,3 +157,31 @@ func TestAViewOfThePastOfAnotherTenantDoesNotExist(t *testing.T) {
 		t.Errorf("theirs is answered otherwise than what is absent:\n%s", diff)
 	}
 }
+
+// Who writes a parameter wrongly reads what it should have been.
+func TestARefusalSaysWhatTheParameterWants(t *testing.T) {
+	c := open(t, sample(), query.Config{})
+	const moment = "The parameter wants a moment in RFC 3339, such as 2026-03-01T09:00:00Z or 2026-03-01T10:00:00%2B01:00."
+	for q, want := range map[string]query.Problem{
+		"as_of=yesterday":                        {Parameter: "as_of", Detail: moment},
+		"as_of=2026-03-01":                       {Parameter: "as_of", Detail: moment},
+		"as_of=2026-03-01T10:00:00+01:00":        {Parameter: "as_of", Detail: moment}, // a + that is not escaped is a space
+		"as_of=":                                 {Parameter: "as_of", Detail: moment},
+		"as_of=2026-03-01T09:00:00Z&basis=later": {Parameter: "basis", Detail: "The parameter wants occurred or known."},
+		"basis=known":                            {Parameter: "basis", Detail: "The parameter goes with as_of only."},
+		"limit=many":                             {Parameter: "limit", Detail: "The parameter wants a whole number from 1 to 500."},
+		"limit=501":                              {Parameter: "limit", Detail: "The parameter wants a whole number from 1 to 500."},
+	} {
+		w := c.get("ann", "/v1/orders/o-1/timeline?"+q)
+		if got := c.code(w); got != "400 bad_parameter" {
+			t.Errorf("?%s = %s", q, got)
+		}
+		var got query.Problem
+		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
+			t.Fatal(err)
+		}
+		if got.Parameter != want.Parameter || got.Detail != want.Detail {
+			t.Errorf("?%s: %s: %q, want %s: %q", q, got.Parameter, got.Detail, want.Parameter, want.Detail)
+		}
+	}
+}

@@ -148,7 +148,7 @@ func sample() *memory {
 	}
 	return &memory{
 		orders: map[string]query.Order{
-			"acme|o-1":     {ID: "o-1", Revision: 3, Status: "shipped", Number: "1001", PlacedAt: at.UTC(), Holds: []string{"fraud"}, Ordered: 3, Shipped: 3},
+			"acme|o-1":     {ID: "o-1", Revision: 3, Status: "shipped", Number: "1001", PlacedAt: at.UTC(), Holds: []string{"fraud"}, ReturnsOpen: []string{"r-1"}, Ordered: 3, Shipped: 3},
 			"umbrella|o-9": {ID: "o-9", Status: "placed"},
 		},
 		shipments: map[string]query.Shipment{

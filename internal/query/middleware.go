@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -125,7 +126,7 @@ func check(registry huma.Registry, param *huma.Param, path string, query url.Val
 		if !query.Has(param.Name) {
 			return nil
 		}
-		value, refused = query.Get(param.Name), badParameter(param.Name, "The parameter has a value that it cannot have.")
+		value, refused = query.Get(param.Name), badParameter(param.Name, wanted(param.Schema))
 	}
 	if param.Schema.Type == huma.TypeInteger {
 		n, err := strconv.Atoi(query.Get(param.Name))
@@ -140,4 +141,24 @@ func check(registry huma.Registry, param *huma.Param, path string, query url.Val
 		return refused
 	}
 	return nil
+}
+
+// wantsMoment says what a moment looks like.
+const wantsMoment = "The parameter wants a moment in RFC 3339, such as 2026-03-01T09:00:00Z or 2026-03-01T10:00:00%2B01:00."
+
+// wanted says what a parameter may be, where its value is not that.
+func wanted(s *huma.Schema) string {
+	switch {
+	case s.Format == "date-time":
+		return wantsMoment
+	case len(s.Enum) > 0:
+		values := make([]string, len(s.Enum))
+		for i, v := range s.Enum {
+			values[i] = fmt.Sprint(v)
+		}
+		return "The parameter wants " + strings.Join(values, " or ") + "."
+	case s.Type == huma.TypeInteger && s.Minimum != nil && s.Maximum != nil:
+		return fmt.Sprintf("The parameter wants a whole number from %v to %v.", *s.Minimum, *s.Maximum)
+	}
+	return "The parameter has a value that it cannot have."
 }
