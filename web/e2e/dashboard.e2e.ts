@@ -337,7 +337,8 @@ describe.skipIf(missing)("the dashboard", () => {
     await page.waitForSelector('[data-testid="timeline"]');
     expect(new URL(page.url()).search).toBe(`?tab=orders&q=${story.order}&sel=${story.order}`);
     expect(await page.textContent('[data-testid="asof"]')).toMatch(/^Not open: as it was at \d\d:\d\d:\d\d\./);
-    expect(await page.textContent('[data-testid="now"]')).toMatch(/Delivered.*hold: address check.*cancelled after shipping/);
+    expect(await page.textContent('[data-testid="now"]')).toMatch(/Delivered.*hold: address check.*return requested.*cancelled after shipping/);
+    expect(await page.getAttribute('[data-testid="now"] .badge[title*="RMA-7"]', "title")).toBe("Requested and not received yet: RMA-7");
     expect(await page.textContent('[data-testid="panel"]')).toContain("Units had been handed over when the cancellation came.");
     server.orderTimelines.get(story.order)?.pop();
     await page.click("text=Read again");

@@ -59,7 +59,7 @@ export function order(i: number, random: () => number, now: number): WireRow {
   return {
     id: `o-${10_000 + i}`, v: 1 + Math.floor(random() * 9), status, number: `W-${700_000 + i}`, channel: pick(["web", "store", "marketplace"], random),
     placed_at: iso(now - Math.floor(random() * 120 * 3_600_000)), promise_end: iso(now + Math.floor((random() - 0.2) * 96 * 3_600_000)),
-    holds: random() < 0.06 ? ["payment_review"] : [], flags: random() < 0.03 ? ["cancel_after_ship"] : [],
+    holds: random() < 0.06 ? ["payment_review"] : [], returns_open: i % 25 === 3 ? [`RMA-${i}`] : [], flags: random() < 0.03 ? ["cancel_after_ship"] : [],
     ordered, shipped, delivered: status === "partially_delivered" ? Math.floor(shipped / 2) : 0, cancelled: 0, returned: 0, lost: random() < 0.02 ? 1 : 0,
   };
 }

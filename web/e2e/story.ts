@@ -63,14 +63,15 @@ export function storyEntries(): More[] {
     ofShipment(laval, "s6", "delivered", "2019-11-04T10:02:00-05:00", { parcel_id: "q1", handed_to: "neighbour", location: { city: "Laval", region: "QC", country: "CA" } }, { parcel_id: "q1" }),
     byNumber("t8", "shipment.delivered", "2019-11-04T11:20:00-07:00", { location: laserlevel, handed_to: "recipient", raw: x12("D1", "NS", "0500") }),
     ofShipment(calgary, "s7", "departed", "2019-11-04T19:30:00Z", { parcel_id: "p1", facility: "YYC" }, { parcel_id: "p1", tz_source: "assumed_utc", marks: { anomalies: ["regression"], unmatched: false } }),
+    ofOrder("o7", "return_requested", "2019-11-04T14:00:00-07:00", { return_id: "RMA-7", lines: [{ line_id: "L2", qty: 1 }], reason_code: "too_small" }),
     ofOrder("o5", "cancelled", "2019-11-04T15:00:00-07:00", { scope: "lines", lines: [{ line_id: "L2", qty: 1 }], reason_code: "changed_mind", by: "customer" }),
   ];
 }
 
 /** The order as it is in the end: over, so that no list of open rows has it. */
 export const storyOrder: WireRow = {
-  id: story.order, v: 6, status: "delivered", number: "W-77001", channel: "web", placed_at: "2019-10-30T16:12:00Z", promise_end: "2019-11-06T06:59:59Z",
-  holds: ["address_check"], flags: ["cancel_after_ship"], ordered: 3, cancelled: 0, shipped: 3, delivered: 3, returned: 0, lost: 0,
+  id: story.order, v: 7, status: "delivered", number: "W-77001", channel: "web", placed_at: "2019-10-30T16:12:00Z", promise_end: "2019-11-06T06:59:59Z",
+  holds: ["address_check"], returns_open: ["RMA-7"], flags: ["cancel_after_ship"], ordered: 3, cancelled: 0, shipped: 3, delivered: 3, returned: 0, lost: 0,
 };
 
 function shipment(id: string, more: More): WireRow {

@@ -86,7 +86,8 @@ describe("a row", () => {
   });
 
   test("of an order is read field by field", () => {
-    const order = parseOrder({ id: "o-1", v: 3, status: "shipped", number: "W-1", channel: "web", holds: ["x"], ordered: 5, shipped: 4, lost: 1 });
-    expect([order.number, order.holds, order.ordered, order.shipped, order.delivered, order.lost]).toEqual(["W-1", ["x"], 5, 4, 0, 1]);
+    const order = parseOrder({ id: "o-1", v: 3, status: "shipped", number: "W-1", channel: "web", holds: ["x"], returns_open: ["r-1"], ordered: 5, shipped: 4, lost: 1 });
+    expect([order.number, order.holds, order.returnsOpen, order.ordered, order.shipped, order.delivered, order.lost]).toEqual(["W-1", ["x"], ["r-1"], 5, 4, 0, 1]);
+    expect(parseOrder({ id: "o-1", v: 3, status: "shipped" }).returnsOpen).toEqual([]);
   });
 });

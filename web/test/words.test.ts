@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { openOrders, openShipments } from "../src/store/rows.ts";
-import { anomalies, flags, oddities, reasons, statusLabel, types, zones, type Meaning } from "../src/ui/words.ts";
+import { anomalies, flags, oddities, reasons, returnsLabel, statusLabel, types, zones, type Meaning } from "../src/ui/words.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -73,4 +73,8 @@ describe("every code of the server has words", () => {
     expect(order).toEqual(expect.arrayContaining([...openOrders]));
     for (const status of [...shipment, ...order]) expect(statusLabel(status)).toMatch(/^[A-Z][a-z ]+$/);
   });
+});
+
+test("say how many returns are under way", () => {
+  expect([1, 2].map(returnsLabel)).toEqual(["return requested", "2 returns requested"]);
 });

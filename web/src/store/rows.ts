@@ -31,6 +31,8 @@ export interface Order extends Row {
   readonly placedAt: number | null;
   readonly promiseEnd: number | null;
   readonly holds: readonly string[];
+  /** The returns that were requested and not received yet. */
+  readonly returnsOpen: readonly string[];
   readonly flags: readonly string[];
   readonly ordered: number;
   readonly shipped: number;
@@ -131,6 +133,7 @@ export function parseOrder(o: WireRow): Order {
     placedAt: instant(o, "placed_at"),
     promiseEnd: instant(o, "promise_end"),
     holds: texts(o, "holds"),
+    returnsOpen: texts(o, "returns_open"),
     flags: texts(o, "flags"),
     ordered: number(o, "ordered"),
     shipped: number(o, "shipped"),

@@ -4,7 +4,8 @@ import type { ComponentChildren } from "preact";
 import type { Order, Row, Shipment } from "../store/rows.ts";
 import { Age, Badge, Due, Id, Moment, None, Status } from "./cells.tsx";
 import { number } from "./format.ts";
-import { flagMeaning, spell, typeLabel } from "./words.ts";
+import { Overlays } from "./overlays.tsx";
+import { flagMeaning, typeLabel } from "./words.ts";
 
 export interface Column<R extends Row> {
   readonly key: string;
@@ -79,7 +80,7 @@ function Units({ row }: { row: Order }) {
 function OrderMarks({ row }: { row: Order }) {
   return (
     <>
-      {row.holds.map((hold) => <Badge key={hold} tone="warn" title="Hold in force">{`hold: ${spell(hold).toLowerCase()}`}</Badge>)}
+      <Overlays row={row} />
       {row.flags.map((flag) => <Badge key={flag} tone="bad" title={flagMeaning(flag).text}>{flagMeaning(flag).label}</Badge>)}
       {row.returned > 0 && <Badge tone="plain">{number(row.returned)} returned</Badge>}
       {row.lost > 0 && <Badge tone="bad">{number(row.lost)} lost</Badge>}

@@ -5,7 +5,8 @@ import type { Entry } from "../store/timeline.ts";
 import { Badge, Due, Fact, Moment, None, Status } from "./cells.tsx";
 import { useApp } from "./context.ts";
 import { number } from "./format.ts";
-import { flagMeaning, spell } from "./words.ts";
+import { Overlays } from "./overlays.tsx";
+import { flagMeaning } from "./words.ts";
 
 const buckets = ["ordered", "shipped", "delivered", "cancelled", "returned", "lost"] as const;
 
@@ -17,7 +18,7 @@ export function OrderFacts({ row, entries }: { row: Order; entries: readonly Ent
     <>
       <div class="now" data-testid="now">
         <Status status={row.status} />
-        {row.holds.map((hold) => <Badge key={hold} tone="warn" title="Hold in force">{`hold: ${spell(hold).toLowerCase()}`}</Badge>)}
+        <Overlays row={row} />
         {row.flags.map((flag) => <Badge key={flag} tone="bad">{flagMeaning(flag).label}</Badge>)}
       </div>
       {meant.map((flag) => <p key={flag.label} class="why">{flag.text}</p>)}

@@ -66,6 +66,11 @@ export function flagMeaning(code: string): Meaning {
   return flags[code] ?? { label: spell(code).toLowerCase(), text: "" };
 }
 
+/** Says how many returns of an order are under way. */
+export function returnsLabel(n: number): string {
+  return n === 1 ? "return requested" : `${n} returns requested`;
+}
+
 /** The names of all types of the vocabulary, without their version. */
 export const types: Readonly<Record<string, string>> = {
   "order.placed": "Order placed",
