@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -20,22 +21,34 @@ func rowsJSON(t table, rows [][]any) (string, error) {
 	for i, row := range rows {
 		docs[i] = make(map[string]any, len(row))
 		for j, v := range row {
-			switch at := v.(type) {
-			case pgtype.Timestamptz:
-				v = at.Time
-				if at.InfinityModifier != pgtype.Finite {
-					v = at.InfinityModifier.String()
-				}
-			case string:
-				if j == state {
-					v = jsontext.Value(at)
-				}
+			if j == state {
+				v = jsontext.Value(v.(string))
 			}
-			docs[i][t.columns[j]] = v
+			docs[i][t.columns[j]] = jsonValue(v)
 		}
 	}
 	doc, err := json.Marshal(docs)
 	return string(doc), err
+}
+
+// jsonValue is v as the server reads it from JSON to what it reads it to from
+// COPY: there, times are cut to microseconds, in text they would be rounded.
+func jsonValue(v any) any {
+	switch at := v.(type) {
+	case time.Time:
+		return at.Truncate(time.Microsecond)
+	case *time.Time:
+		if at == nil {
+			return nil
+		}
+		return at.Truncate(time.Microsecond)
+	case pgtype.Timestamptz:
+		if at.InfinityModifier != pgtype.Finite {
+			return at.InfinityModifier.String()
+		}
+		return at.Time.Truncate(time.Microsecond)
+	}
+	return v
 }
 
 // insertTable writes rows in the order of their keys; one that is there stays.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/cenkalti/backoff/v4"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -131,6 +132,9 @@ func Rebuild(ctx context.Context, cfg RebuildConfig) (Rebuilt, error) {
 	return r.out, nil
 }
 
+// lockWait is how long a rebuild that was killed may need to lose its lock.
+const lockWait = 2 * time.Second
+
 // lock connects and takes the lock that goes with the connection.
 func (r *rebuild) lock(ctx context.Context) (*pgx.Conn, error) {
 	admin, err := adminConn(ctx, r.cfg.URL)
@@ -138,12 +142,18 @@ func (r *rebuild) lock(ctx context.Context) (*pgx.Conn, error) {
 		return nil, err
 	}
 	r.admin = admin
-	var ours bool
-	err = admin.QueryRow(ctx, `SELECT pg_try_advisory_lock($1)`, int64(rebuildLock)).Scan(&ours)
-	if err == nil && !ours {
-		err = ErrRebuildRuns
+	try := func() error {
+		var ours bool
+		if err := admin.QueryRow(ctx, `SELECT pg_try_advisory_lock($1)`, int64(rebuildLock)).Scan(&ours); err != nil {
+			return backoff.Permanent(err)
+		}
+		if !ours {
+			return ErrRebuildRuns
+		}
+		return nil
 	}
-	if err != nil {
+	pause := backoff.NewExponentialBackOff(backoff.WithInitialInterval(20*time.Millisecond), backoff.WithMaxElapsedTime(lockWait))
+	if err := backoff.Retry(try, backoff.WithContext(pause, ctx)); err != nil {
 		_ = admin.Close(context.WithoutCancel(ctx))
 		return nil, err
 	}
