@@ -17,6 +17,9 @@ type config struct {
 	Positions positionsConfig `cmd:"" help:"List where the read model stands in every partition."`
 	AcceptGap acceptGapConfig `cmd:"" help:"Move a halted partition on, past records that are lost."`
 
+	Rebuild rebuildConfig `cmd:"" help:"Fill a new version of the read model from the timeline, beside the live one, and swap them."`
+	Verify  verifyConfig  `cmd:"" help:"Fold rows from the timeline again and say where the stored ones differ."`
+
 	Health healthConfig `cmd:"" hidden:"" help:"Ask a running consumer whether it is ready."`
 }
 

@@ -37,6 +37,10 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		return showPositions(ctx, cfg.Positions, stdout)
 	case "accept-gap":
 		return acceptGap(ctx, cfg.AcceptGap, stdout)
+	case "rebuild":
+		return rebuild(ctx, cfg.Rebuild, stdout, stderr, log)
+	case "verify":
+		return verify(ctx, cfg.Verify, stdout, log)
 	case "health":
 		_, err := ops.Get(ctx, string(cfg.Health.OpsAddr), "/readyz")
 		return err
