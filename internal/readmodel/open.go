@@ -59,6 +59,7 @@ func open(ctx context.Context, cfg Config, role string, prepare func(context.Con
 	params["idle_in_transaction_session_timeout"] = millis(5 * time.Second) // a stopped worker must not hold locks
 	delete(params, "waybill.tenants")
 	pc.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		registerArrays(conn.TypeMap())
 		if role == "" {
 			return nil
 		}
