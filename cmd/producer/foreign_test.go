@@ -91,8 +91,8 @@ func TestABadMessageKeepsAFileFromBeingPublished(t *testing.T) {
 	brokers, flag := newBroker(t)
 	file := write(t, "scans.edi", strings.Replace(interchange, "AT7*Q9*NS***20260301", "AT7*Q9*NS***20260231", 1))
 	got := call(t.Context(), nil, flag, "publish", file)
-	if got.code() != 65 || got.stdout != "" || !strings.Contains(got.stderr, file+":1: AT7-05: ") {
-		t.Fatalf("exit code %d: %v\n%s\nwant 65, and file, line and element", got.code(), got.err, got.stderr)
+	if got.code() != 65 || got.stdout != "" || !strings.Contains(got.stderr, file+`:1: AT7-05 (segment 4 of transaction "0002"): "20260231" is no date`) {
+		t.Fatalf("exit code %d: %v\n%s\nwant 65, and file, line, element and segment", got.code(), got.err, got.stderr)
 	}
 	rejects := filepath.Join(t.TempDir(), "rejects.edi")
 	got = call(t.Context(), nil, flag, "publish", "--skip-bad", "--rejects", rejects, file)

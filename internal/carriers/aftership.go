@@ -11,18 +11,29 @@ import (
 
 // parseAfterShip reads AfterShip's webhooks tracking_update and edd_revise, and
 // trackings as its API gives them. A tracking tells all that it knows every time.
-func parseAfterShip(r io.Reader, _ *Profile) iter.Seq2[message, error] {
-	return messages(r, afterShipMessage)
+func parseAfterShip(r io.Reader, p *Profile) iter.Seq2[message, error] {
+	return messages(r, func(d document) message { return afterShipMessage(d, p) })
 }
 
 // afterShipHead tells what a document is.
 type afterShipHead struct {
 	Event item[string] `json:"event"`
-	Msg   *struct{}    `json:"msg"`
 	Data  *struct {
 		Tracking *struct{} `json:"tracking"`
 	} `json:"data"`
+	easyPostMarks
+	afterShipMarks
 }
+
+// afterShipMarks are fields of AfterShip alone.
+type afterShipMarks struct {
+	Msg    present `json:"msg"`
+	Slug   present `json:"slug"`
+	Number present `json:"tracking_number"`
+	Points present `json:"checkpoints"`
+}
+
+func (m *afterShipMarks) any() bool { return bool(m.Msg || m.Slug || m.Number || m.Points) }
 
 // afterShipWebhook is what surrounds the tracking of a webhook.
 type afterShipWebhook struct {
@@ -49,10 +60,13 @@ type afterShipTracking struct {
 
 // afterShipEstimate is an estimated time of delivery in its two shapes.
 type afterShipEstimate struct {
-	Date     string `json:"estimated_delivery_date"`
-	DateMax  string `json:"estimated_delivery_date_max"`
-	Datetime string `json:"datetime"`
-	TimeMax  string `json:"datetime_max"`
+	Date       string   `json:"estimated_delivery_date"`
+	DateMin    string   `json:"estimated_delivery_date_min"`
+	DateMax    string   `json:"estimated_delivery_date_max"`
+	Datetime   string   `json:"datetime"`
+	TimeMin    string   `json:"datetime_min"`
+	TimeMax    string   `json:"datetime_max"`
+	Confidence *float64 `json:"confidence_score"`
 }
 
 // afterShipCheckpoint is a scan. The courier of the leg is not read: what is
@@ -81,23 +95,26 @@ type afterShipCoordinate struct {
 	Longitude *float64 `json:"longitude"`
 }
 
-func afterShipMessage(d document) message {
+func afterShipMessage(d document, profile *Profile) message {
 	m := d.message()
 	var head afterShipHead
 	if p := d.decode(&head); p != nil {
 		return m.refused(p)
 	}
-	if head.Event.value != "" || head.Msg != nil {
-		return afterShipHook(m, d, &head)
+	if head.easyPostMarks.any() && !head.afterShipMarks.any() {
+		return m.refused(&Problem{Line: d.line, Reason: "is no webhook or tracking of AfterShip: it looks like EasyPost's, of format easypost"})
+	}
+	if head.Event.value != "" || bool(head.Msg) {
+		return afterShipHook(m, d, &head, profile)
 	}
 	t, at, p := afterShipAnswer(d, &head)
 	if p != nil {
 		return m.refused(p)
 	}
-	return t.reports(m, d, at, knownAt(t.UpdatedAt))
+	return t.reports(m, d, profile, at, knownAt(t.UpdatedAt))
 }
 
-func afterShipHook(m message, d document, head *afterShipHead) message {
+func afterShipHook(m message, d document, head *afterShipHead, profile *Profile) message {
 	if is := head.Event.value; is != "tracking_update" && is != "edd_revise" {
 		return m.refused(&Problem{d.lineAt(head.Event.offset), "/event", "want tracking_update or edd_revise"})
 	}
@@ -113,7 +130,7 @@ func afterShipHook(m message, d document, head *afterShipHead) message {
 	if known.isZero() && w.TS > 0 {
 		known = wall{clock: time.Unix(w.TS, 0).UTC(), offset: true, precision: events.ToSecond}
 	}
-	return w.Msg.reports(m, d, "/msg", known)
+	return w.Msg.reports(m, d, profile, "/msg", known)
 }
 
 // afterShipAnswer reads what the API answers: a tracking, in data of newer
@@ -141,11 +158,11 @@ func afterShipAnswer(d document, head *afterShipHead) (t afterShipTracking, at s
 }
 
 // reports says what the tracking at a pointer knew at a time.
-func (t *afterShipTracking) reports(m message, d document, at string, known wall) message {
-	if t.TrackingNumber == "" {
-		m.fail(d.line, at+"/tracking_number", "is required")
-	}
+func (t *afterShipTracking) reports(m message, d document, profile *Profile, at string, known wall) message {
 	base := report{line: d.line, place: at, carrier: t.Slug, number: t.TrackingNumber}
+	if !m.whose(profile, base, at+"/slug", at+"/tracking_number") {
+		return m
+	}
 	pos := lines{d: d}
 	for i, it := range t.Checkpoints {
 		r := base
@@ -169,7 +186,7 @@ func (c *afterShipCheckpoint) scan(m *message, r report) {
 	r.at, _ = wallOf(c.Time)
 	r.known = knownAt(c.CreatedAt)
 	if c.CreatedAt != "" && r.known.isZero() {
-		m.fail(r.line, r.place+"/created_at", "is no time such as 2026-03-01T10:00:00Z")
+		m.fail(r.line, r.place+"/created_at", noTime(c.CreatedAt))
 		return
 	}
 	m.add(r, c.Time, r.place+"/checkpoint_time")
@@ -188,30 +205,42 @@ func (c *afterShipCheckpoint) location() *events.Location {
 	return placeOf(l)
 }
 
-// estimates adds a report for each estimate: the courier's, AfterShip's own, and
-// the one that it takes for the best.
+// estimates adds a report for each estimate: AfterShip's own, the courier's in two
+// places, and the one that AfterShip takes for the best, from the one that counts
+// least.
 func (t *afterShipTracking) estimates(m *message, d document, base report, known wall) {
-	for _, e := range []struct {
+	expected := item[afterShipEstimate]{offset: t.Expected.offset, value: afterShipEstimate{Date: t.Expected.value}}
+	for i, e := range []struct {
 		status, field string
-		offset        int
-		at            string
+		item          item[afterShipEstimate]
 	}{
-		{"expected_delivery", "", t.Expected.offset, t.Expected.value},
-		{"courier_estimated_delivery_date", "/estimated_delivery_date", t.Courier.offset, t.Courier.value.end()},
-		{"aftership_estimated_delivery_date", "/estimated_delivery_date", t.Own.offset, t.Own.value.end()},
-		{"latest_estimated_delivery", "/datetime", t.Latest.offset, t.Latest.value.end()},
+		{"aftership_estimated_delivery_date", "/estimated_delivery_date", t.Own},
+		{"expected_delivery", "", expected},
+		{"courier_estimated_delivery_date", "/estimated_delivery_date", t.Courier},
+		{"latest_estimated_delivery", "/datetime", t.Latest},
 	} {
-		if e.at == "" {
+		from, end, suffix := e.item.value.span()
+		if end == "" {
 			continue
 		}
 		r := base
-		r.line, r.place = d.lineAt(e.offset), base.place+"/"+e.status+e.field
-		r.status, r.known = e.status, known
-		m.expect(r, e.at)
+		r.line, r.place = d.lineAt(e.item.offset), base.place+"/"+e.status+e.field
+		r.status, r.known, r.prefer = e.status, known, strconv.Itoa(i)
+		r.confidence = e.item.value.Confidence
+		if from != "" && !m.begin(&r, from, r.place+"_min") {
+			continue
+		}
+		r.place += suffix
+		m.expect(r, end)
 	}
 }
 
-// end is the estimate, or the end of the span that is estimated.
-func (e *afterShipEstimate) end() string {
-	return or(or(e.Date, e.Datetime), or(e.DateMax, e.TimeMax))
+// span is when the parcel is expected: the last moment, which the field with a
+// suffix has, and the first one where it is known.
+func (e *afterShipEstimate) span() (from, end, suffix string) {
+	from, end = or(e.DateMin, e.TimeMin), or(e.Date, e.Datetime)
+	if last := or(e.DateMax, e.TimeMax); last != "" && (from != "" || end == "") {
+		return from, last, "_max"
+	}
+	return from, end, ""
 }

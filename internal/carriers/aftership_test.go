@@ -254,9 +254,9 @@ func TestAfterShipsEstimates(t *testing.T) {
 		"latest_estimated_delivery":{"type":"specific","datetime":"2026-03-07T18:00:00"}}`
 	all := jsonEvents(t, jsonProfile(t, "aftership"), doc)
 	if diff := cmp.Diff(jsonSaidAll(t, all), []string{
+		"eta_changed 2026-03-01T10:00:00Z by 2026-03-06T00:00:00Z day",
 		"eta_changed 2026-03-01T10:00:00Z by 2026-03-04T00:00:00Z day",
 		"eta_changed 2026-03-01T10:00:00Z by 2026-03-05T18:00:00-05:00",
-		"eta_changed 2026-03-01T10:00:00Z by 2026-03-06T00:00:00Z day",
 		"eta_changed 2026-03-01T10:00:00Z by 2026-03-07T00:00:00Z day",
 	}); diff != "" {
 		t.Errorf("got -, want +:\n%s", diff)
@@ -276,17 +276,19 @@ func TestBadAfterShipPayloads(t *testing.T) {
 		{"an event of no kind", `{"msg":{"tracking_number":"1"}}`, []string{"1: /event want tracking_update or edd_revise"}},
 		{"an event without message", `{"event":"tracking_update"}`, []string{"1: /msg is required"}},
 		{"a time that is no whole number", `{"event":"tracking_update","ts":1.5,"msg":{}}`, []string{"1: /ts is not of the type it should be"}},
-		{"an empty object", `{}`, []string{"1: /tracking_number is required"}},
-		{"an answer without tracking", `{"meta":{"code":404},"data":{}}`, []string{"1: /data/tracking_number is required"}},
-		{"an old answer of nothing", `{"data":{"tracking":{}}}`, []string{"1: /data/tracking/tracking_number is required"}},
+		{"an empty object", `{}`, []string{"1: /tracking_number is required", "1: /slug is required: the profile aftership has no carrier of its own"}},
+		{"an answer without tracking", `{"meta":{"code":404},"data":{}}`, []string{"1: /data/tracking_number is required", "1: /data/slug is required: the profile aftership has no carrier of its own"}},
+		{"an old answer of nothing", `{"data":{"tracking":{}}}`, []string{"1: /data/tracking/tracking_number is required", "1: /data/tracking/slug is required: the profile aftership has no carrier of its own"}},
 		{"an answer that is a list", `{"data":[]}`, []string{"1: /data is not of the type it should be"}},
-		{"no courier", `{"tracking_number":"A1","checkpoints":[{"checkpoint_time":"2026-03-01"}]}`, []string{"1: /checkpoints/0 names no carrier, and the profile aftership has none"}},
+		{"no courier", `{"event":"tracking_update","msg":{"tracking_number":"A1","checkpoints":[{"checkpoint_time":"2026-03-01"},{}]}}`, []string{"1: /msg/slug is required: the profile aftership has no carrier of its own"}},
+		{"EasyPost's webhook", "\n" + `{"object":"Event","description":"tracker.updated","result":{"tracking_code":"1"}}`, []string{"2: is no webhook or tracking of AfterShip: it looks like EasyPost's, of format easypost"}},
+		{"EasyPost's Tracker", tracker("A1"), []string{"1: is no webhook or tracking of AfterShip: it looks like EasyPost's, of format easypost"}},
 		{"no time", point(`"checkpoint_time":""`), []string{"3: /msg/checkpoints/1/checkpoint_time is required"}},
-		{"no time that there is", point(`"checkpoint_time":"2026-03-01T25:00:00"`), []string{"3: /msg/checkpoints/1/checkpoint_time is no time such as 2026-03-01T10:00:00Z"}},
-		{"known at no time", point(`"checkpoint_time":"2026-03-01","created_at":"now"`), []string{"3: /msg/checkpoints/1/created_at is no time such as 2026-03-01T10:00:00Z"}},
+		{"no time that there is", point(`"checkpoint_time":"2026-03-01T25:00:00"`), []string{"3: /msg/checkpoints/1/checkpoint_time \"2026-03-01T25:00:00\" is no time such as 2026-03-01T10:00:00Z"}},
+		{"known at no time", point(`"checkpoint_time":"2026-03-01","created_at":"now"`), []string{"3: /msg/checkpoints/1/created_at \"now\" is no time such as 2026-03-01T10:00:00Z"}},
 		{"off the globe", point(`"checkpoint_time":"2026-03-01","coordinate":{"latitude":91,"longitude":0}`), []string{"3: /msg/checkpoints/1 schema_violation: /data/location: want lat within ±90 and lon within ±180 degrees"}},
 		{"a coordinate in words", point(`"checkpoint_time":"2026-03-01","coordinate":{"latitude":"north"}`), []string{"3: /msg/checkpoints/1/coordinate/latitude is not of the type it should be"}},
-		{"an estimate in words", "{\"tracking_number\":\"A1\",\"slug\":\"ups\",\"updated_at\":\"2026-03-01T10:00:00Z\",\n\"latest_estimated_delivery\":{\"datetime\":\"soon\"}}", []string{"2: /latest_estimated_delivery/datetime is no time such as 2026-03-01T10:00:00Z"}},
+		{"an estimate in words", "{\"tracking_number\":\"A1\",\"slug\":\"ups\",\"updated_at\":\"2026-03-01T10:00:00Z\",\n\"latest_estimated_delivery\":{\"datetime\":\"soon\"}}", []string{"2: /latest_estimated_delivery/datetime \"soon\" is no time such as 2026-03-01T10:00:00Z"}},
 		{"a state of nobody knows when", `{"tracking_number":"A1","slug":"ups","tag":"Pending"}`, []string{"1: /updated_at is required"}},
 	}
 	p := jsonProfile(t, "aftership")

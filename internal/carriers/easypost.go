@@ -12,15 +12,26 @@ import (
 // parseEasyPost reads EasyPost's webhooks tracker.created and tracker.updated,
 // and Tracker objects as its API gives them. A tracker tells all that it knows
 // every time.
-func parseEasyPost(r io.Reader, _ *Profile) iter.Seq2[message, error] {
-	return messages(r, easyPostMessage)
+func parseEasyPost(r io.Reader, p *Profile) iter.Seq2[message, error] {
+	return messages(r, func(d document) message { return easyPostMessage(d, p) })
 }
 
 // easyPostHead tells the two apart. It leaves out what differs by kind.
 type easyPostHead struct {
 	Object      string       `json:"object"`
 	Description item[string] `json:"description"`
+	easyPostMarks
+	afterShipMarks
 }
+
+// easyPostMarks are fields of EasyPost alone.
+type easyPostMarks struct {
+	Result  present `json:"result"`
+	Code    present `json:"tracking_code"`
+	Details present `json:"tracking_details"`
+}
+
+func (m *easyPostMarks) any() bool { return bool(m.Result || m.Code || m.Details) }
 
 // webhook reports whether the document is an Event and not the object itself.
 func (h *easyPostHead) webhook() bool {
@@ -66,23 +77,26 @@ type easyPostLocation struct {
 	Zip     string `json:"zip"`
 }
 
-func easyPostMessage(d document) message {
+func easyPostMessage(d document, profile *Profile) message {
 	m := d.message()
 	var head easyPostHead
 	if p := d.decode(&head); p != nil {
 		return m.refused(p)
 	}
+	if head.afterShipMarks.any() && !head.easyPostMarks.any() {
+		return m.refused(&Problem{Line: d.line, Reason: "is no webhook or Tracker of EasyPost: it looks like AfterShip's, of format aftership"})
+	}
 	if head.webhook() {
-		return easyPostWebhook(m, d, &head)
+		return easyPostWebhook(m, d, &head, profile)
 	}
 	var t easyPostTracker
 	if p := d.decode(&t); p != nil {
 		return m.refused(p)
 	}
-	return t.reports(m, d, "", knownAt(t.UpdatedAt))
+	return t.reports(m, d, profile, "", knownAt(t.UpdatedAt))
 }
 
-func easyPostWebhook(m message, d document, head *easyPostHead) message {
+func easyPostWebhook(m message, d document, head *easyPostHead, profile *Profile) message {
 	if is := head.Description; is.value != "tracker.created" && is.value != "tracker.updated" {
 		return m.refused(&Problem{d.lineAt(is.offset), "/description", "want tracker.created or tracker.updated"})
 	}
@@ -94,18 +108,18 @@ func easyPostWebhook(m message, d document, head *easyPostHead) message {
 		return m.refused(&Problem{d.line, "/result", "is required"})
 	}
 	m.id = e.ID
-	return e.Result.reports(m, d, "/result", knownAt(or(e.Result.UpdatedAt, or(e.UpdatedAt, e.CreatedAt))))
+	return e.Result.reports(m, d, profile, "/result", knownAt(or(e.Result.UpdatedAt, or(e.UpdatedAt, e.CreatedAt))))
 }
 
 // reports says what the tracker at a pointer knew at a time.
-func (t *easyPostTracker) reports(m message, d document, at string, known wall) message {
+func (t *easyPostTracker) reports(m message, d document, profile *Profile, at string, known wall) message {
 	if t.Object != "" && t.Object != "Tracker" {
 		return m.refused(&Problem{d.line, at + "/object", "want Event or Tracker"})
 	}
-	if t.TrackingCode == "" {
-		m.fail(d.line, at+"/tracking_code", "is required")
-	}
 	base := report{line: d.line, place: at, carrier: t.Carrier, number: t.TrackingCode}
+	if !m.whose(profile, base, at+"/carrier", at+"/tracking_code") {
+		return m
+	}
 	pos := lines{d: d}
 	for i, it := range t.Details {
 		r := base

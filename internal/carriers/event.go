@@ -3,7 +3,6 @@ package carriers
 import (
 	"crypto/sha256"
 	"encoding/base32"
-	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -30,6 +29,7 @@ type said struct {
 	HandedTo       string             `json:"handed_to,omitzero"`
 	Window         *events.Window     `json:"window,omitzero"`
 	Provider       string             `json:"provider,omitzero"`
+	Confidence     *float64           `json:"confidence,omitzero"`
 	ExceptionID    events.ExceptionID `json:"exception_id,omitzero"`
 	Party          events.Party       `json:"party,omitzero"`
 	Severity       string             `json:"severity,omitzero"`
@@ -53,10 +53,8 @@ func (p *Profile) meaning(it *report, carrier events.SCAC) rule {
 // events makes the events of a report: what the code says, and the exception
 // that it opens beside that.
 func (p *Profile) events(it report, message string, tenant events.TenantID, now time.Time) ([]events.Event, *Problem) {
-	carrier, number := p.carrierOf(it.carrier), numberOf(it.number)
-	if carrier == "" {
-		return nil, &Problem{it.line, it.place, "names no carrier, and the profile " + p.Name + " has none"}
-	}
+	carrier := p.carrierOf(it.carrier)
+	stream := events.TrackingStreamOf(carrier, numberOf(it.number)) // parsers saw to it that there is one
 	for _, re := range p.redact {
 		it.text = re.ReplaceAllLiteralString(it.text, "")
 	}
@@ -68,24 +66,15 @@ func (p *Profile) events(it report, message string, tenant events.TenantID, now 
 		beside.Type = events.TypeExceptionOpened
 		rules = append(rules, beside)
 	}
-	stream := events.TrackingStreamOf(carrier, number)
 	made := make([]events.Event, 0, len(rules))
 	for _, r := range rules {
 		e, err := p.event(&it, &r, stream, message, tenant, now)
 		if err != nil {
-			return nil, &Problem{it.line, it.place, reasonOf(err)}
+			return nil, &Problem{it.line, it.place, err.Error()}
 		}
 		made = append(made, e)
 	}
 	return made, nil
-}
-
-// reasonOf says what is wrong without the vocabulary's code.
-func reasonOf(err error) string {
-	if refused, ok := errors.AsType[*events.Error](err); ok && refused.Field == "subject" {
-		return "the tracking number cannot be used: " + refused.Detail
-	}
-	return err.Error()
 }
 
 func (p *Profile) event(it *report, r *rule, stream events.Stream, message string, tenant events.TenantID, now time.Time) (events.Event, error) {
@@ -141,6 +130,10 @@ func (p *Profile) said(it *report, r *rule, stream events.Stream) said {
 		d.HandedTo = r.HandedTo
 	case *events.ETAChanged:
 		d.Provider, d.Window = or(r.Provider, "carrier"), &events.Window{End: at, Precision: it.at.precision}
+		d.Confidence = it.confidence
+		if !it.from.isZero() {
+			d.Window.Start, _ = p.happened(it.from, it.where)
+		}
 		d.OccurredAt, d.TZSource = p.stated(it, at, tz)
 		d.Precision = ""
 		d.ReasonCode = r.ReasonCode

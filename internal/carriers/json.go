@@ -11,6 +11,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/waybill-io/waybill/events"
 )
 
 const (
@@ -63,14 +65,31 @@ func (d document) message() message { return message{line: d.line, raw: d.raw} }
 // offset, and at midnight in UTC, the time of day says nothing.
 func (m *message) expect(r report, at string) {
 	r.at, _ = wallOf(at)
-	if !r.at.offset || r.at.midnight() {
+	if whole := r.from.precision == events.ToDay; whole || !r.at.offset || r.at.midnight() {
 		r.at = r.at.day()
+		if !r.from.isZero() {
+			r.from = r.from.day()
+		}
 	}
 	if r.known.isZero() {
 		m.fail(r.line, r.place, "cannot be placed in time: updated_at is missing, or no time such as 2026-03-01T10:00:00Z")
 		return
 	}
 	m.add(r, at, r.place)
+}
+
+// begin takes the first moment of what is expected, and reports whether it is a
+// time.
+func (m *message) begin(r *report, from, place string) bool {
+	r.from, _ = wallOf(from)
+	if r.from.isZero() {
+		m.fail(r.line, place, noTime(from))
+		return false
+	}
+	if !r.from.offset || r.from.midnight() {
+		r.from = r.from.day()
+	}
+	return true
 }
 
 // refused is m with a reason why nothing else is in it.
@@ -92,9 +111,12 @@ func (m *message) add(r report, at, place string) {
 	case at == "":
 		m.fail(r.line, place, "is required")
 	default:
-		m.fail(r.line, place, "is no time such as 2026-03-01T10:00:00Z")
+		m.fail(r.line, place, noTime(at))
 	}
 }
+
+// noTime says that a text is none.
+func noTime(s string) string { return quoted(s) + " is no time such as 2026-03-01T10:00:00Z" }
 
 // unfit says why a document is not looked into at all.
 func (d document) unfit() *Problem {
@@ -157,7 +179,7 @@ func (d document) ungrammatical(err *jsontext.SyntacticError) *Problem {
 	case strings.Contains(err.Err.Error(), "UTF-8") || strings.Contains(err.Err.Error(), "surrogate"):
 		p.Reason = "is not Unicode text"
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		p.Line, p.Place, p.Reason = d.line, "", "ends in the middle of a JSON document"
+		p.Line, p.Place, p.Reason = d.line, "", fmt.Sprintf("the JSON document that begins in line %d is cut off: the file ends within it", d.line)
 	default:
 		p.Reason = fmt.Sprintf("is not JSON, near byte %d of the document", err.ByteOffset)
 	}
@@ -190,6 +212,15 @@ func printable(p jsontext.Pointer) string {
 type item[T any] struct {
 	offset int
 	value  T
+}
+
+// present tells that a field is there, whatever is in it, and not null.
+type present bool
+
+// UnmarshalJSONFrom passes over the value.
+func (p *present) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	*p = dec.PeekKind() != 'n'
+	return dec.SkipValue()
 }
 
 var errTooMany = fmt.Errorf("is one of more than %d", maxItems)

@@ -18,6 +18,7 @@ type splitter struct {
 	used int    // bytes at the beginning of held that have been given out
 	fed  int    // bytes of held that the decoder has been given
 	line int    // of held[used]
+	from int    // the line where the array begins
 	pos  position
 	last bool // in has nothing more
 	old  bool // the beginning of the file lies behind
@@ -52,6 +53,9 @@ func (s *splitter) next() (document, error) {
 		}
 		if step == s.pos {
 			return s.document()
+		}
+		if step == opened {
+			s.from = s.line
 		}
 		s.pos = step
 		s.take(1)
@@ -136,7 +140,7 @@ func (s *splitter) peek() (byte, error) {
 // end is what the end of the file means.
 func (s *splitter) end(err error) error {
 	if errors.Is(err, io.EOF) && s.pos != outside && s.pos != closed {
-		return s.format("ends before the array does")
+		return s.format("the array that begins in line %d is cut off: the file ends within it", s.from)
 	}
 	return err
 }

@@ -3,6 +3,7 @@ package carriers
 import (
 	"io"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/waybill-io/waybill/events"
@@ -62,6 +63,9 @@ type report struct {
 
 	at    wall // when it happened, or is to happen
 	known wall // when the sender knew, as far as the message says
+	from  wall // the first moment, where at is the last one of a window
+
+	confidence *float64 // of an estimate, from 0 to 1
 
 	// Of what is expected: the greater of two texts is preferred. At most 20
 	// letters, digits and dots.
@@ -102,7 +106,7 @@ func (p *Profile) Messages(r io.Reader, tenant events.TenantID, now time.Time) i
 // translate gives a message its meaning, or says why it has none.
 func (p *Profile) translate(m message, tenant events.TenantID, now time.Time) Message {
 	out := Message{Line: m.line, Raw: m.raw, Problems: m.problems}
-	seen := make(map[events.EventID]bool, len(m.reports)) // some senders tell a scan twice
+	seen := make(map[string]int, len(m.reports)) // some senders tell a scan twice
 	for _, r := range m.reports {
 		made, problem := p.events(r, m.id, tenant, now)
 		if problem != nil {
@@ -110,10 +114,13 @@ func (p *Profile) translate(m message, tenant events.TenantID, now time.Time) Me
 			continue
 		}
 		for _, e := range made {
-			if !seen[e.ID] {
-				out.Events = append(out.Events, e)
+			said := string(e.ID[strings.LastIndexByte(string(e.ID), '-')+1:])
+			if i, twice := seen[said]; twice {
+				out.Events[i].ID = max(out.Events[i].ID, e.ID) // of estimates: the one that is preferred
+				continue
 			}
-			seen[e.ID] = true
+			seen[said] = len(out.Events)
+			out.Events = append(out.Events, e)
 		}
 	}
 	if len(out.Problems) > 0 {

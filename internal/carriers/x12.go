@@ -33,6 +33,7 @@ func parseX12(r io.Reader, p *Profile) iter.Seq2[message, error] {
 // elements.
 type x12File struct {
 	in              *x12Lexer
+	profile         *Profile
 	number, partner []x12Selector
 
 	isa, gs     x12Segment
@@ -52,7 +53,7 @@ func newX12File(r io.Reader, p *Profile) (*x12File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &x12File{in: newX12Lexer(r), number: number, partner: partner}, nil
+	return &x12File{in: newX12Lexer(r), profile: p, number: number, partner: partner}, nil
 }
 
 // next reads up to the end of the next transaction. At the end of the file it
@@ -65,7 +66,7 @@ func (f *x12File) next() (message, error) {
 		}
 		if f.transaction != nil && (s.id() == "ST" || s.id() == "GE") {
 			f.again = &s
-			f.transaction.problem(s.line, "SE", "is missing")
+			f.transaction.problem(s, "SE", "is missing")
 			return f.finish(), nil
 		}
 		done, err := f.take(s)
@@ -196,7 +197,7 @@ func (f *x12File) beginTransaction(st x12Segment) error {
 func (f *x12File) finish() message {
 	t := f.transaction
 	f.transaction = nil
-	m := message{line: t.line, id: x12MessageID(f.isa.at(13), f.gs.at(6), t.control), reports: t.reports(f), problems: t.problems}
+	m := message{line: t.st.line, id: x12MessageID(f.isa.at(13), f.gs.at(6), t.control), reports: t.reports(f), problems: t.problems}
 	f.raw = append(f.raw, f.line(x12Segment{elements: []string{"GE", "1", f.gs.at(6)}})...)
 	f.raw = append(f.raw, f.line(x12Segment{elements: []string{"IEA", "1", f.isa.at(13)}})...)
 	m.raw = f.raw

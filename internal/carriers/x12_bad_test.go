@@ -17,7 +17,10 @@ import (
 func TestBadTransactionsSayWhatIsWrongAndWhere(t *testing.T) {
 	const good = "B10*1*2*FRGT~\nLX*1~\nAT7*D1*NS***20260301*0915*ET~\nMS1*ALBANY*NY*US~"
 	in := func(line int, place, reason string) carriers.Problem {
-		return carriers.Problem{Line: line, Place: place, Reason: reason + `, in transaction "0001"`}
+		if where := fmt.Sprintf(` (segment %d of transaction "0001")`, line-2); line > 2 { // its ST stands in line 3
+			return carriers.Problem{Line: line, Place: strings.TrimSpace(place + where), Reason: reason}
+		}
+		return carriers.Problem{Line: line, Place: place + ` (transaction "0001")`, Reason: reason}
 	}
 	swap := func(from, to string) string { return x12File(strings.Replace(good, from, to, 1)) }
 	tests := []struct {
@@ -31,22 +34,18 @@ func TestBadTransactionsSayWhatIsWrongAndWhere(t *testing.T) {
 		{"a 13th month", swap("20260301", "20191332"), []carriers.Problem{in(6, "AT7-05", `"20191332" is no date: want CCYYMMDD or YYMMDD`)}},
 		{"a 29th of February", swap("20260301", "20260229"), []carriers.Problem{in(6, "AT7-05", `"20260229" is no date: want CCYYMMDD or YYMMDD`)}},
 		{"a date with hyphens", swap("20260301", "2026-03-01"), []carriers.Problem{in(6, "AT7-05", `"2026-03-01" is no date: want CCYYMMDD or YYMMDD`)}},
-		{"a long-gone date", swap("20260301", "00010101"), []carriers.Problem{{
-			Line: 6, Place: "AT7-01", Reason: "schema_violation: time: lies outside the years 2000 to 2100",
-		}}},
+		{"a long-gone date", swap("20260301", "00010101"), []carriers.Problem{in(6, "AT7-01", "schema_violation: time: lies outside the years 2000 to 2100")}},
 		{"24 o'clock", swap("0915", "2400"), []carriers.Problem{in(6, "AT7-06", `"2400" is no time of day: want HHMM, HHMMSS or HHMMSSDD`)}},
 		{"60 minutes", swap("0915", "0960"), []carriers.Problem{in(6, "AT7-06", `"0960" is no time of day: want HHMM, HHMMSS or HHMMSSDD`)}},
 		{"60 seconds", swap("0915", "235960"), []carriers.Problem{in(6, "AT7-06", `"235960" is no time of day: want HHMM, HHMMSS or HHMMSSDD`)}},
 		{"five digits", swap("0915", "09150"), []carriers.Problem{in(6, "AT7-06", `"09150" is no time of day: want HHMM, HHMMSS or HHMMSSDD`)}},
 		{"a time in words", swap("0915", "noon"), []carriers.Problem{in(6, "AT7-06", `"noon" is no time of day: want HHMM, HHMMSS or HHMMSSDD`)}},
 		{"no number", swap("B10*1", "B10*"), []carriers.Problem{in(6, "B10-01", "there is no tracking number: want L11:2I or MAN:CP or B10-01")}},
-		{"no B10", swap("B10*1*2*FRGT", "L11*1*XX"), []carriers.Problem{in(6, "B10-01", "there is no tracking number: want L11:2I or MAN:CP or B10-01")}},
-		{"no carrier", swap("FRGT", ""), []carriers.Problem{{
-			Line: 6, Place: "AT7-01", Reason: "names no carrier, and the profile x12-214 has none",
-		}}},
-		{"an unusable number", swap("B10*1", "B10*!"), []carriers.Problem{{
-			Line: 6, Place: "AT7-01", Reason: "the tracking number cannot be used: want trk:CARRIER:NUMBER in upper case, the number without spaces, dots and hyphens",
-		}}},
+		{"no B10", swap("B10*1*2*FRGT", "L11*1*XX"), []carriers.Problem{in(3, "B10-03", "is required: the profile x12-214 has no carrier of its own"), in(6, "B10-01", "there is no tracking number: want L11:2I or MAN:CP or B10-01")}},
+		{"no carrier", swap("FRGT", ""), []carriers.Problem{in(4, "B10-03", "is required: the profile x12-214 has no carrier of its own")}},
+		{"an unusable number", swap("B10*1", "B10*!"), []carriers.Problem{in(6, "B10-01", `"!" cannot be used: want 1 to 48 letters and digits`)}},
+		{"no carrier and many statuses", x12File("B10*1*2~\n" + strings.Repeat("AT7*D1*NS***20260301*0915*ET~\n", 3)), []carriers.Problem{in(4, "B10-03", "is required: the profile x12-214 has no carrier of its own")}},
+		{"an unusable number and many statuses", x12File("B10*!*2*FRGT~\n" + strings.Repeat("AT7*D1*NS***20260301*0915*ET~\n", 3)), []carriers.Problem{in(5, "B10-01", `"!" cannot be used: want 1 to 48 letters and digits`)}},
 		{"latin-1", swap("ALBANY", "MONTR\xc9AL"), []carriers.Problem{in(7, "MS1-01", "invalid UTF-8")}},
 		{"latin-1 in a name", swap("LX*1~", "N1*ST*Andr\xe9~"), []carriers.Problem{in(5, "N1-02", "invalid UTF-8")}},
 		{"no segment", swap("LX*1", "?PENDING"), []carriers.Problem{in(5, "", `"?PENDING" is no segment's id`)}},
@@ -61,7 +60,7 @@ func TestBadTransactionsSayWhatIsWrongAndWhere(t *testing.T) {
 		{"a wrong count", strings.Replace(x12File(good), "SE*6*", "SE*0000000007*", 1), []carriers.Problem{in(8, "SE-01", `says "0000000007", and there are 6 segments`)}},
 		{"no count", strings.Replace(x12File(good), "SE*6*", "SE**", 1), []carriers.Problem{in(8, "SE-01", `says "", and there are 6 segments`)}},
 		{"another control number", strings.Replace(x12File(good), "SE*6*0001", "SE*6*0002", 1), []carriers.Problem{in(8, "SE-02", `says "0002", and the control number is "0001"`)}},
-		{"no end of the transaction", strings.Replace(x12File(good), "SE*6*0001~\n", "", 1), []carriers.Problem{in(8, "SE", "is missing")}},
+		{"no end of the transaction", strings.Replace(x12File(good), "SE*6*0001~\n", "", 1), []carriers.Problem{{Line: 8, Place: `SE (transaction "0001")`, Reason: "is missing"}}},
 		{"an acknowledgement", strings.Replace(strings.Replace(x12File("AK1*QM*7~\nAK9*A*1*1*1~"), "ST*214", "ST*997", 1), "GS*QM", "GS*FA", 1), []carriers.Problem{
 			in(3, "ST-01", `transaction set "997" of group "FA" is no 214`),
 		}},
@@ -224,7 +223,7 @@ func TestProblemsOfAMessageAreNotListedForEver(t *testing.T) {
 
 func TestTooManyStatusesAreRefused(t *testing.T) {
 	all, err := x12Read(x12Profile(t, "x12-214"), x12File("B10*1*2*FRGT~\n"+strings.Repeat("AT7*D1*NS***20260301*0915*ET~\n", 10_001)))
-	want := []carriers.Problem{{Line: 10_005, Place: "AT7", Reason: `there are more than 10000 statuses, in transaction "0001"`}}
+	want := []carriers.Problem{{Line: 10_005, Place: `AT7 (segment 10003 of transaction "0001")`, Reason: "there are more than 10000 statuses"}}
 	if err != nil || len(all) != 1 || len(all[0].Events) != 0 {
 		t.Fatalf("%d messages, error %v", len(all), err)
 	}

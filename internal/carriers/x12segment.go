@@ -19,6 +19,7 @@ const (
 // x12Segment is a line of X12: AT7*D1*NS***20191102*1648*MT.
 type x12Segment struct {
 	line     int
+	number   int      // in its transaction, whose ST is 1; 0 outside of one
 	elements []string // as they are written; the first is the segment's id
 }
 
@@ -148,7 +149,7 @@ func (l *x12Lexer) segment() (x12Segment, error) {
 			return x12Segment{}, err
 		}
 		if len(l.text) > 0 {
-			return x12Segment{line, strings.SplitN(string(l.text), string(l.marks.element), maxX12Elements+1)}, nil
+			return x12Segment{line: line, elements: strings.SplitN(string(l.text), string(l.marks.element), maxX12Elements+1)}, nil
 		}
 	}
 }
@@ -194,7 +195,7 @@ func brokenX12(line int, place, format string, args ...any) error {
 func quoted(s string) string {
 	const most = 40
 	if len(s) > most {
-		s = s[:most] + "..."
+		s = strings.ToValidUTF8(s[:most], "") + "..."
 	}
 	return fmt.Sprintf("%q", s)
 }

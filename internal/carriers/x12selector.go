@@ -58,8 +58,9 @@ func (s x12Selector) find(in x12Segment) string {
 // x12Scope is a loop of a transaction and the references in it. What stands in
 // an outer one holds for the inner ones that have no own.
 type x12Scope struct {
-	outer *x12Scope
-	found map[string][]string // by the selector's text
+	outer   *x12Scope
+	found   map[string][]string // by the selector's text
+	remarks []string
 }
 
 func (o *x12Scope) keep(s x12Selector, value string) {

@@ -68,7 +68,7 @@ func x12Coordinates() []x12Coordinate {
 func (t *x12Transaction) degrees(s x12Segment, form x12Coordinate, n int, most float64, hemisphere int, plus, minus string) *float64 {
 	d, ok := form.read(s.at(n))
 	if !ok || math.Abs(d) > most {
-		t.problem(s.line, s.place(n), "%s is no coordinate: want %s", quoted(s.at(n)), form.want)
+		t.problem(s, s.place(n), "%s is no coordinate: want %s", quoted(s.at(n)), form.want)
 		return nil
 	}
 	switch side := s.at(hemisphere); {
@@ -78,7 +78,7 @@ func (t *x12Transaction) degrees(s x12Segment, form x12Coordinate, n int, most f
 	case side == "":
 		return nil
 	case side != plus:
-		t.problem(s.line, s.place(hemisphere), "%s is no direction: want %s or %s", quoted(side), plus, minus)
+		t.problem(s, s.place(hemisphere), "%s is no direction: want %s or %s", quoted(side), plus, minus)
 		return nil
 	}
 	return &d
