@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/waybill-io/waybill/internal/ops"
 	"github.com/waybill-io/waybill/internal/projector"
 	"github.com/waybill-io/waybill/internal/readmodel"
 	"github.com/waybill-io/waybill/internal/topic"
@@ -26,6 +27,7 @@ type span struct {
 // that was in the log when it began is in the read model.
 func pipeline(ctx context.Context, j job, begin func()) (figures, error) {
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	ops.LimitMemory(projector.MemoryFor(j.Workers)) // as the consumer does
 	source, err := topic.NewSource(topic.SourceConfig{Brokers: j.Brokers, Group: j.Group, Topics: j.Names, Log: log})
 	if err != nil {
 		return figures{}, err

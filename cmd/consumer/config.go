@@ -32,6 +32,7 @@ type runConfig struct {
 	Workers     int             `help:"Transactions side by side." default:"2"`
 	BatchEvents int             `help:"Most events of one transaction." default:"5000"`
 	BatchWait   time.Duration   `help:"Longest wait for a fuller batch." default:"25ms"`
+	Memory      int             `help:"MiB to stay below, as far as that is possible; 0 is 96 and 64 for each worker. GOMEMLIMIT is stronger." default:"0"`
 
 	HaltOnNewer  bool `help:"Stop a partition at an event of a newer version of a known type, instead of keeping it as a dead letter."`
 	AnyPartition bool `help:"Take records on partitions that their keys do not belong on, as in a topic that was given more partitions."`
@@ -44,6 +45,7 @@ func (c *runConfig) Validate() error {
 		cli.AtLeast("--workers", c.Workers, 1),
 		cli.AtLeast("--batch-events", c.BatchEvents, 1),
 		cli.AtLeast("--batch-wait", c.BatchWait, 0),
+		cli.AtLeast("--memory", c.Memory, 0),
 	)
 }
 

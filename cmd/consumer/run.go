@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/waybill-io/waybill/cmd/internal/wire"
 	"github.com/waybill-io/waybill/internal/ops"
+	"github.com/waybill-io/waybill/internal/projector"
 	"github.com/waybill-io/waybill/internal/readmodel"
 	"github.com/waybill-io/waybill/internal/topic"
 )
@@ -55,6 +57,7 @@ func project(ctx context.Context, cfg runConfig, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	ops.LimitMemory(cmp.Or(int64(cfg.Memory)<<20, projector.MemoryFor(cfg.Workers)))
 	p := wire.Projection{
 		Brokers: cfg.Brokers, DatabaseURL: string(cfg.DatabaseURL), Group: cfg.Group,
 		Workers: cfg.Workers, BatchEvents: cfg.BatchEvents, BatchWait: cfg.BatchWait,

@@ -30,6 +30,10 @@ type Config struct {
 	// Grace is how long the batch in hand may take once the context has ended.
 	// Defaults to 10 s.
 	Grace time.Duration
+	// ApplyTimeout ends an attempt to apply a batch that hangs, as on a connection
+	// that nobody answers on any more; then it is tried again. Defaults to 2 min,
+	// which is far more than the statements of a batch may take.
+	ApplyTimeout time.Duration
 	// Patience is how long something may fail before Ready hears of it.
 	// Defaults to 30 s.
 	Patience time.Duration
@@ -69,6 +73,7 @@ func (c Config) withDefaults() Config {
 	set(&c.BatchBytes, 4<<20)
 	wait(&c.BatchWait, 25*time.Millisecond)
 	wait(&c.Grace, 10*time.Second)
+	wait(&c.ApplyTimeout, 2*time.Minute)
 	wait(&c.Patience, 30*time.Second)
 	wait(&c.Recheck, 3*time.Second)
 	if c.Ready == nil {
@@ -79,6 +84,10 @@ func (c Config) withDefaults() Config {
 	}
 	return c
 }
+
+// MemoryFor is how many bytes a process with so many workers should stay below:
+// for each a batch being decoded, one being written, and what was fetched ahead.
+func MemoryFor(workers int) int64 { return 96<<20 + int64(workers)*(64<<20) }
 
 // Projector keeps a store in step with a source.
 type Projector struct {

@@ -1,0 +1,22 @@
+package ops
+
+import (
+	"os"
+	"runtime/debug"
+)
+
+// rarely is how much garbage there may be beside what lives before it is
+// collected, in percent, where a limit keeps that from growing without end.
+const rarely = 300
+
+// LimitMemory has the collector keep this process below a number of bytes, and
+// work less while it is. It is no wall: what is alive stays. GOMEMLIMIT and
+// GOGC, where they are set, are stronger.
+func LimitMemory(bytes int64) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(bytes)
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(rarely)
+	}
+}
