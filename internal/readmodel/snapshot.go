@@ -3,11 +3,13 @@ package readmodel
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/waybill-io/waybill/events"
 	"github.com/waybill-io/waybill/internal/fanout"
+	"github.com/waybill-io/waybill/internal/tracking"
 )
 
 const defaultPage = 500
@@ -34,9 +36,11 @@ func (r *Reader) Snapshot(ctx context.Context, q fanout.Query, page func([]fanou
 }
 
 func snapshotShipments(ctx context.Context, tx pgx.Tx, q fanout.Query, page func([]fanout.Row) error) error {
-	const query = `-- name: snapshot_shipments
+	query := `-- name: snapshot_shipments
 		SELECT ` + shipmentFields + ` FROM shipments s
-		 WHERE s.tenant_id = $1 AND ($2::text[] IS NULL OR s.status = ANY ($2)) ORDER BY s.shipment_id`
+		 WHERE s.tenant_id = $1 AND ($2::text[] IS NULL OR s.status = ANY ($2))` +
+		openOnly("s", q.Statuses, tracking.Delivered, tracking.Returned, tracking.Lost, tracking.Destroyed, tracking.Cancelled) +
+		` ORDER BY s.shipment_id`
 	rows, err := tx.Query(ctx, query, string(q.Tenant), q.Statuses)
 	if err != nil {
 		return err
@@ -48,9 +52,11 @@ func snapshotShipments(ctx context.Context, tx pgx.Tx, q fanout.Query, page func
 }
 
 func snapshotOrders(ctx context.Context, tx pgx.Tx, q fanout.Query, page func([]fanout.Row) error) error {
-	const query = `-- name: snapshot_orders
+	query := `-- name: snapshot_orders
 		SELECT ` + orderFields + ` FROM orders o
-		 WHERE o.tenant_id = $1 AND ($2::text[] IS NULL OR o.status = ANY ($2)) ORDER BY o.order_id`
+		 WHERE o.tenant_id = $1 AND ($2::text[] IS NULL OR o.status = ANY ($2))` +
+		openOnly("o", q.Statuses, tracking.OrderDelivered, tracking.OrderClosed, tracking.OrderCancelled) +
+		` ORDER BY o.order_id`
 	rows, err := tx.Query(ctx, query, string(q.Tenant), q.Statuses)
 	if err != nil {
 		return err
@@ -59,6 +65,15 @@ func snapshotOrders(ctx context.Context, tx pgx.Tx, q fanout.Query, page func([]
 		_, o, err := scanOrder(row)
 		return o, err
 	})
+}
+
+// openOnly lets the index of what is open serve a query that asks for nothing
+// else. The closed statuses are those of the column.
+func openOnly[S ~string](table string, statuses []string, closed ...S) string {
+	if len(statuses) == 0 || slices.ContainsFunc(closed, func(s S) bool { return slices.Contains(statuses, string(s)) }) {
+		return ""
+	}
+	return " AND " + table + ".open"
 }
 
 // inPages hands rows on as they come, some at a time.
