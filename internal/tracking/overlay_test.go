@@ -2,6 +2,7 @@ package tracking_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -101,7 +102,7 @@ func TestAScanThatNobodyUnderstandsIsNotTheLast(t *testing.T) {
 		"of the same moment": s("scan_unmapped", 2, doc{"facility": "elsewhere"}),
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := fold(t, append(walked[:len(walked):len(walked)], unknown)...)
+			w := fold(t, append(slices.Clip(walked), unknown)...)
 			shipment := w.Shipments["s1"]
 			if got, want := lastScan(w)+" in "+shipment.LastLocation, "shipment.arrived.v1 at 2 in hub"; got != want {
 				t.Errorf("last scan %s, want %s", got, want)
