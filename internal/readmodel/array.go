@@ -3,6 +3,7 @@ package readmodel
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgtype"
@@ -110,8 +111,8 @@ func (p arrayPlan[V]) Encode(value any, buf []byte) ([]byte, error) {
 	for _, v := range values {
 		size += p.size(v)
 	}
-	if cap(buf)-len(buf) < size {
-		buf = append(make([]byte, 0, len(buf)+size), buf...)
+	if cap(buf)-len(buf) < size { // all parameters of a statement share it
+		buf = slices.Grow(buf, max(size, 2*len(buf)))
 	}
 	buf = appendHeader(buf, len(values), p.element)
 	for _, v := range values {
