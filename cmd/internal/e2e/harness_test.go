@@ -234,6 +234,8 @@ func must(t testing.TB, what string, ok func() bool) {
 
 func freshName() string { return "waybill.test." + strings.ToLower(rand.Text()[:13]) }
 
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
 // logTo shows a test's log lines when it fails.
 func logTo(t testing.TB) *slog.Logger {
 	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelInfo}))

@@ -88,7 +88,7 @@ func (l *load) publish(ctx context.Context, pub interface {
 }, raw *kgo.Client, round int, batch []events.Event) {
 	s := &story{tenant: tenant, name: fmt.Sprintf("round-%d", round)}
 	list := slices.Concat(batch, batch[:1+len(batch)/50], s.twofold())
-	if round%5 == 0 {
+	if round%15 == 0 {
 		list = slices.Insert(list, len(list)/2, s.refused())
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*limit)
