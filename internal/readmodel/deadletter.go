@@ -73,6 +73,9 @@ func headersFrom(doc []byte) ([]events.Header, error) {
 	if err := json.Unmarshal(doc, &list); err != nil {
 		return nil, fmt.Errorf("read kept headers: %w", err)
 	}
+	if len(list) == 0 {
+		return nil, nil
+	}
 	headers := make([]events.Header, len(list))
 	for i, item := range list {
 		if len(item) < 2 || item[0] == nil {
