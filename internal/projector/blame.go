@@ -48,6 +48,8 @@ func (p *Projector) catch(err *error) {
 // storeApply applies a batch, once.
 func (w *worker) storeApply(ctx context.Context, b Batch) (applied Applied, err error) {
 	defer w.catch(&err)
+	ctx, cancel := context.WithTimeout(ctx, w.cfg.ApplyTimeout)
+	defer cancel()
 	return w.store.Apply(ctx, b)
 }
 

@@ -25,8 +25,10 @@ type broker struct {
 	news   chan struct{} // closed and replaced when something is appended
 	joins  int
 
-	home  int32 // of all keys, when homed
-	homed bool
+	home    int32 // of all keys, when homed
+	homed   bool
+	corrupt map[projector.Partition]int64 // offsets that cannot be read
+	opened  func()                        // called before a feed is opened
 }
 
 func newBroker(parts ...projector.Partition) *broker {
@@ -92,6 +94,9 @@ func (b *broker) Bounds(context.Context, []projector.Partition) (map[projector.P
 }
 
 func (b *broker) Open(_ context.Context, from map[projector.Partition]int64) projector.Feed {
+	if b.opened != nil {
+		b.opened()
+	}
 	return &feed{broker: b, next: from}
 }
 
@@ -129,7 +134,13 @@ func (f *feed) fetch() (projector.Fetched, chan struct{}, error) {
 		if next < bounds.Start {
 			return got, nil, &projector.OutOfRangeError{Partition: part, Position: next, Bounds: bounds}
 		}
+		if at, ok := f.corrupt[part]; ok && next == at {
+			return got, nil, &projector.CorruptError{Partition: part, Offset: at, Err: errors.New("bad checksum")}
+		}
 		for _, r := range f.logs[part] {
+			if at, ok := f.corrupt[part]; ok && r.Offset >= at {
+				break
+			}
 			if r.Offset < next || len(got.Records) == f.portion {
 				continue
 			}
@@ -152,6 +163,7 @@ type memory struct {
 	poison  []projector.Poison
 	batches []projector.Batch
 
+	hang   int                         // so many batches are never answered
 	before func(projector.Batch) error // may refuse a batch before it is applied
 	after  func(projector.Batch) error // may lose the answer of one that was
 }
@@ -183,7 +195,12 @@ func (m *memory) Positions(_ context.Context, parts []projector.Partition) (map[
 	return claims, nil
 }
 
-func (m *memory) Apply(_ context.Context, b projector.Batch) (projector.Applied, error) {
+func (m *memory) Apply(ctx context.Context, b projector.Batch) (projector.Applied, error) {
+	if m.hang > 0 {
+		m.hang--
+		<-ctx.Done()
+		return projector.Applied{}, ctx.Err()
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.before != nil {

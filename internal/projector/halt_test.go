@@ -46,7 +46,7 @@ func TestALogMadeAnewAndGrownPastThePositionHaltsItsPartition(t *testing.T) {
 			r.broker.append(part1, confirmed(t, 54, 1)...)
 			time.Sleep(time.Second)
 		})
-		if diff := cmp.Diff(slices.Concat(wantIDs(0, 3), wantIDs(50, 5)), r.store.ids()); diff != "" {
+		if diff := cmp.Diff(slices.Concat(wantIDs(0, 3), wantIDs(50, 5)), slices.Sorted(slices.Values(r.store.ids()))); diff != "" {
 			t.Errorf("applied (-want +got):\n%s", diff)
 		}
 		if got := r.store.claims[part0].Next; got != 3 {
@@ -86,6 +86,64 @@ func TestRetentionRightUpToThePositionLosesNothing(t *testing.T) {
 			}
 		})
 		if diff := cmp.Diff(wantIDs(0, 7), r.store.ids()); diff != "" {
+			t.Errorf("applied (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestRetentionBetweenALookAndAFetchLosesNothing(t *testing.T) {
+	in(t, func(t *testing.T) {
+		r := newRig(part0)
+		r.broker.append(part0, confirmed(t, 0, 5)...)
+		r.mustRun(t, func() {})
+		r.broker.append(part0, confirmed(t, 5, 2)...)
+		r.broker.opened = func() { r.broker.cut(part0, 5) }
+		r.mustRun(t, func() {
+			if got := r.lastReady(); !strings.HasPrefix(got, "+") {
+				t.Errorf("ready = %q, want ready", got)
+			}
+		})
+		if diff := cmp.Diff(wantIDs(0, 7), r.store.ids()); diff != "" {
+			t.Errorf("applied (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestCorruptBytesHaltTheirPartitionAndNoOther(t *testing.T) {
+	in(t, func(t *testing.T) {
+		r := newRig(part0, part1)
+		r.broker.append(part0, confirmed(t, 0, 5)...)
+		r.broker.corrupt = map[projector.Partition]int64{part0: 3}
+		r.broker.append(part1, confirmed(t, 50, 2)...)
+		err := r.run(t, projector.Config{Workers: 1}, func() {
+			if got := r.lastReady(); !strings.Contains(got, "corrupt_log") || !strings.Contains(got, "corrupt log at offset 3") {
+				t.Errorf("ready = %q, want corrupt_log and where", got)
+			}
+			r.broker.append(part1, confirmed(t, 52, 1)...)
+			time.Sleep(time.Second)
+			r.store.accept(part0, 4, "c1")
+			r.broker.mu.Lock()
+			r.broker.corrupt = nil
+			r.broker.mu.Unlock()
+			time.Sleep(5 * time.Second)
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		got := slices.Sorted(slices.Values(r.store.ids()))
+		if diff := cmp.Diff(slices.Concat(wantIDs(0, 3), wantIDs(4, 1), wantIDs(50, 3)), got); diff != "" {
+			t.Errorf("applied (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestABatchThatHangsIsTriedAgain(t *testing.T) {
+	in(t, func(t *testing.T) {
+		r := newRig(part0)
+		r.store.hang = 1
+		r.broker.append(part0, confirmed(t, 0, 3)...)
+		r.mustRun(t, func() { time.Sleep(3 * time.Minute) })
+		if diff := cmp.Diff(wantIDs(0, 3), r.store.ids()); diff != "" {
 			t.Errorf("applied (-want +got):\n%s", diff)
 		}
 	})
@@ -239,8 +297,7 @@ func TestANewerVersionIsKeptOrHaltsItsPartition(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
-			got := r.store.ids()
-			slices.Sort(got)
+			got := slices.Sorted(slices.Values(r.store.ids()))
 			if diff := cmp.Diff(slices.Concat(wantIDs(0, 2), wantIDs(50, 2)), got); diff != "" {
 				t.Errorf("applied (-want +got):\n%s", diff)
 			}

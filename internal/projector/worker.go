@@ -98,13 +98,20 @@ func (w *worker) gather(ctx context.Context) (*gathered, error) {
 			return g, nil
 		}
 		f, err = w.next(wait)
-		if err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
-			return g, nil
+		if err != nil && ctx.Err() == nil && (errors.Is(err, context.DeadlineExceeded) || cannotGoOn(err)) {
+			return g, nil // the feed says the latter again
 		}
 		if err != nil {
 			return nil, err
 		}
 	}
+}
+
+// cannotGoOn reports a feed that has ended, behind all that it yielded.
+func cannotGoOn(err error) bool {
+	_, outside := errors.AsType[*OutOfRangeError](err)
+	_, corrupt := errors.AsType[*CorruptError](err)
+	return outside || corrupt
 }
 
 // next waits for records that were not applied yet.
