@@ -25,6 +25,10 @@ type RebuildConfig struct {
 	// SwapStreams is how many streams may be left to fold when the projection is
 	// stopped for the swap. Defaults to 500.
 	SwapStreams int
+	// MaxPause is how long the projection may be stopped for the streams that are
+	// left where these do not get fewer, because as many are told more of as are
+	// folded meanwhile. Defaults to 10 s.
+	MaxPause time.Duration
 	// Restart forgets what an earlier rebuild has filled.
 	Restart bool
 	// Force swaps although the versions differ.
@@ -45,6 +49,9 @@ func (c RebuildConfig) withDefaults() RebuildConfig {
 	}
 	if c.SwapStreams == 0 {
 		c.SwapStreams = 500
+	}
+	if c.MaxPause == 0 {
+		c.MaxPause = 10 * time.Second
 	}
 	if c.Progress == nil {
 		c.Progress = func(RebuildProgress) {}
@@ -99,6 +106,7 @@ type rebuild struct {
 	pool  *pgxpool.Pool // acts as the projector, in the version that is filled
 	run   rebuildRun
 	meter rebuildMeter
+	rest  int64 // streams that the swap may have to fold
 	out   Rebuilt
 }
 

@@ -95,7 +95,7 @@ func TestClientsHearOfARebuildUnderLoadByItsEpochAlone(t *testing.T) {
 
 	enough, fenced := make(chan struct{}), make(chan int)
 	go func() { fenced <- r.project(t, batches[before:], enough) }()
-	done := r.mustRebuild(t, func(c *readmodel.RebuildConfig) { c.ChunkEvents = 500 })
+	done := r.mustRebuild(t, func(c *readmodel.RebuildConfig) { c.ChunkEvents, c.SwapStreams = 500, 5 })
 	close(enough)
 	if n := <-fenced; n > 1 {
 		t.Errorf("the worker was fenced %d times, want once at most", n)

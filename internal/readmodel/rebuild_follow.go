@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -14,26 +16,34 @@ import (
 // followStreams is how many streams one transaction folds again.
 const followStreams = 1000
 
-// follow folds what came since, until there is little left or it gets no less:
-// then the swap has to stop the projection for longer.
+// followPatience is how many rounds in a row may leave no fewer streams than one
+// before them.
+const followPatience = 5
+
+// follow folds what came since, until there is little left. Where it gets no
+// less it is enough that the swap can fold it in the pause that it may take.
 func (r *rebuild) follow(ctx context.Context) error {
 	r.tell(phaseFollow)
-	const patience = 5
-	least, rounds := int64(-1), 0
-	for {
+	for least, rounds := int64(math.MaxInt64), 0; ; {
+		began, before := time.Now(), r.out.Followed
 		left, err := r.followRound(ctx)
 		if err != nil {
 			return err
 		}
+		rate := float64(r.out.Followed-before) / time.Since(began).Seconds()
+		r.rest = max(2*int64(r.cfg.SwapStreams), int64(rate*r.cfg.MaxPause.Seconds()))
 		if left <= int64(r.cfg.SwapStreams) {
 			return nil
 		}
-		if least < 0 || left < least {
+		if left < least {
 			least, rounds = left, 0
-		} else if rounds++; rounds >= patience {
-			return fmt.Errorf("%d streams are told more of while as many are folded: try again when there is less load", left)
+		} else if rounds++; rounds >= followPatience {
+			if left <= r.rest {
+				return nil
+			}
+			return fmt.Errorf("%d streams are left and get no fewer at %.0f streams/s: try again under less load", left, rate)
 		}
-		r.cfg.Log.Info("following", "version", r.run.version, "streams_left", left)
+		r.cfg.Log.Info("following", "version", r.run.version, "streams_left", left, "streams_per_second", int64(rate))
 	}
 }
 

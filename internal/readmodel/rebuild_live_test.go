@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -256,4 +257,58 @@ func TestOnlyOneRebuildsAtATime(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Whoever owns the schema may rebuild without being a superuser: row level
+// security binds an owner too.
+func TestOwnerWhoIsNoSuperuserRebuilds(t *testing.T) {
+	r := newRig(t)
+	r.apply(t, ofTenant("a", histories(5, 12)))
+	name := "owner_" + one[string](t, r, `SELECT current_database()`)
+	for _, statement := range []string{
+		`CREATE ROLE ` + name + ` LOGIN PASSWORD 'x' IN ROLE waybill_projector, waybill_reader`,
+		`DO $$ DECLARE o record; BEGIN
+			EXECUTE format('ALTER DATABASE %I OWNER TO ` + name + `', current_database());
+			FOR o IN SELECT nspname FROM pg_namespace WHERE nspname IN ('waybill', 'rebuild') OR nspname ~ '^rm_' LOOP
+				EXECUTE format('ALTER SCHEMA %I OWNER TO ` + name + `', o.nspname);
+			END LOOP;
+			FOR o IN SELECT c.oid::regclass AS name, relkind FROM pg_class c WHERE relkind IN ('r', 'v') AND (relnamespace::regnamespace::text IN ('waybill', 'rebuild') OR relnamespace::regnamespace::text ~ '^rm_') LOOP
+				EXECUTE format('ALTER %s %s OWNER TO ` + name + `', CASE o.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, o.name);
+			END LOOP;
+		END $$`,
+		`GRANT SELECT ON waybill_schema TO ` + name,
+	} {
+		if _, err := r.conn.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() {
+		for _, statement := range []string{`REASSIGN OWNED BY ` + name + ` TO CURRENT_USER`, `DROP OWNED BY ` + name, `DROP ROLE ` + name} {
+			if _, err := r.conn.Exec(context.WithoutCancel(t.Context()), statement); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	as, err := url.Parse(r.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	as.User = url.UserPassword(name, "x")
+	done, err := readmodel.Rebuild(t.Context(), readmodel.RebuildConfig{URL: as.String(), ChunkEvents: 40, Progress: func(p readmodel.RebuildProgress) {
+		if p.Phase == "follow" && p.Done > 0 {
+			r.apply(t, ofTenant("b", histories(5, 3)))
+		}
+	}})
+	if err != nil || done.Compared == 0 || done.Followed == 0 {
+		t.Fatalf("Rebuild as the owner: %+v, %v; want rows compared and streams followed", done, err)
+	}
+	if diff := diffLines(r.dumpOf(t, 1), r.dumpOf(t, 2)); diff != "" {
+		t.Errorf("rows differ (-live +rebuilt):\n%s", diff)
+	}
+	if _, err := readmodel.DropOld(t.Context(), as.String()); err != nil {
+		t.Errorf("DropOld as the owner: %v", err)
+	}
+	if v, err := readmodel.Verify(t.Context(), readmodel.VerifyConfig{URL: as.String()}); err != nil || v.Wrong != 0 || v.Rows["orders"] == 0 {
+		t.Errorf("Verify as the owner: %+v, %v", v, err)
+	}
 }

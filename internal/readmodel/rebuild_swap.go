@@ -78,7 +78,7 @@ func (r *rebuild) foldRest(ctx context.Context, tx pgx.Tx) error {
 	if err != nil {
 		return err
 	}
-	if left > 2*int64(r.cfg.SwapStreams) {
+	if left > r.rest {
 		return errNotYet
 	}
 	if err := r.notePositions(ctx, tx); err != nil {
