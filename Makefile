@@ -11,6 +11,10 @@ DEMO ?= --simulate 20
 # What `make test` and `make test-kafka` run; narrow them while you work on one part.
 PACKAGES ?= ./...
 KAFKA_PACKAGES ?= ./scripts/kafka/... ./internal/topic/... ./internal/projector/... ./cmd/internal/e2e/...
+# What `make chaos` is told: --minutes, --seed and --rate (events per second).
+CHAOS ?= --minutes 5
+# How often `make test-crash` kills the consumer at each of its crash points.
+KILLS ?= 40
 # Flags for the benchmarks, as in BENCH="--events 100000".
 BENCH ?=
 
@@ -27,7 +31,7 @@ demo: build ## Start the whole platform on embedded parts, with simulated traffi
 	@exec bin/dev $(DEMO)
 
 ##@ Test
-.PHONY: check test test-go test-web test-kafka properties
+.PHONY: check test test-go test-web test-kafka test-crash chaos properties
 check: fmt vet lint test ## Everything that must hold before a change is handed in
 
 test: test-web test-go ## All tests, the dashboard's first
@@ -44,6 +48,12 @@ properties: ## Hold what an event means to its properties on 10,000 random cases
 test-kafka: ## Integration tests on three nodes of real Apache Kafka (needs Java 17 and Maven)
 	@go list $(KAFKA_PACKAGES) >/dev/null
 	scripts/kafka/kafka.sh with --nodes 3 -- go test -race -shuffle=on -count=1 -timeout=15m $(KAFKA_PACKAGES)
+
+test-crash: ## Kill the consumer KILLS times at each crash point, and fight 1,000 times over a partition
+	go test -count=1 -v -timeout=60m -run '^(TestAKillAtAny|TestAnAnswerThatIsLost|TestTwoOwners)' ./cmd/internal/e2e --kills $(KILLS) --windows 1000
+
+chaos: ## Let brokers, database and consumers fail at random under load (CHAOS="--minutes 5")
+	go test -count=1 -v -timeout=0 -run '^TestChaos$$' ./cmd/internal/e2e $(CHAOS)
 
 ##@ Code
 .PHONY: fmt vet lint vuln

@@ -106,6 +106,15 @@ func (p *platform) ends() map[string]int64 {
 		p.t.Fatal(err)
 	}
 	defer client.Close()
+	ends, err := p.endsBy(p.t.Context(), client)
+	if err != nil {
+		p.t.Fatalf("list offsets: %v", err)
+	}
+	return ends
+}
+
+// endsBy asks a client that there is.
+func (p *platform) endsBy(ctx context.Context, client *kgo.Client) (map[string]int64, error) {
 	req := kmsg.NewPtrListOffsetsRequest()
 	req.ReplicaID = -1
 	for _, name := range []string{p.topics.Orders, p.topics.Shipments} {
@@ -118,20 +127,20 @@ func (p *platform) ends() map[string]int64 {
 		}
 		req.Topics = append(req.Topics, of)
 	}
-	res, err := req.RequestWith(p.t.Context(), client)
+	res, err := req.RequestWith(ctx, client)
 	if err != nil {
-		p.t.Fatalf("list offsets: %v", err)
+		return nil, err
 	}
 	ends := map[string]int64{}
 	for _, of := range res.Topics {
 		for _, part := range of.Partitions {
 			if err := kerr.ErrorForCode(part.ErrorCode); err != nil {
-				p.t.Fatalf("list offsets of %s/%d: %v", of.Topic, part.Partition, err)
+				return nil, fmt.Errorf("%s/%d: %w", of.Topic, part.Partition, err)
 			}
 			ends[of.Topic] += part.Offset
 		}
 	}
-	return ends
+	return ends, nil
 }
 
 // summary is how many rows there are.
