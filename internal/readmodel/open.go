@@ -57,6 +57,10 @@ func open(ctx context.Context, cfg Config, role string, prepare func(context.Con
 	params["timezone"] = "UTC"
 	params["statement_timeout"] = millis(cfg.StatementTimeout)
 	params["idle_in_transaction_session_timeout"] = millis(5 * time.Second) // a stopped worker must not hold locks
+	params["jit"] = "off" // it compiles statements that are planned as large and are over in milliseconds
+	if role == projectorRole {
+		params["work_mem"] = "32MB" // a batch is unnested in memory
+	}
 	delete(params, "waybill.tenants")
 	pc.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		registerArrays(conn.TypeMap())
