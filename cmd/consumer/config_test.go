@@ -13,6 +13,9 @@ func TestConsumerRefusesWrongUsageBeforeItDoesAnything(t *testing.T) {
 	with := func(args ...string) []string {
 		return append([]string{"run", "--brokers=127.0.0.1:1", "--database-url=postgres://u:" + secret + "@127.0.0.1:1/w", "--ops-addr=" + taken}, args...)
 	}
+	gap := func(args ...string) []string {
+		return append([]string{"accept-gap", "--brokers=h:1", "--database-url=postgres://h/w", "--topic=t"}, args...)
+	}
 	clitest.Refuses(t, run, []clitest.Wrong{
 		{Name: "no command", Want: []string{"run", "migrate"}},
 		{Name: "an unknown command", Args: []string{"walk"}, Want: []string{"walk"}},
@@ -40,6 +43,13 @@ func TestConsumerRefusesWrongUsageBeforeItDoesAnything(t *testing.T) {
 		{Name: "a wait into the past", Args: with("--batch-wait=-1s"), Want: []string{"--batch-wait"}},
 		{Name: "a wait without a unit", Args: with("--batch-wait=25"), Want: []string{"--batch-wait"}},
 		{Name: "two problems at once", Args: with("--workers=0", "--batch-events=0"), Want: []string{"--workers", "--batch-events"}},
+		{Name: "positions without brokers", Args: []string{"positions", "--database-url=postgres://h/w"}, Want: []string{"--brokers"}},
+		{Name: "positions in no time", Args: []string{"positions", "--brokers=h:1", "--database-url=postgres://h/w", "--timeout=0s"}, Want: []string{"--timeout"}},
+		{Name: "a gap of nowhere", Args: []string{"accept-gap", "--brokers=h:1", "--database-url=postgres://h/w"}, Want: []string{"--topic", "--to", "--reason"}},
+		{Name: "a gap to nowhere", Args: gap("--to=middle", "--reason=r", "--partition=0"), Want: []string{"--to", `"middle"`}},
+		{Name: "a gap into the past", Args: gap("--to=-5", "--reason=r", "--partition=0"), Want: []string{"--to"}},
+		{Name: "a gap without a reason", Args: gap("--to=latest", "--reason=", "--partition=0"), Want: []string{"--reason"}},
+		{Name: "a gap of no partition", Args: gap("--to=latest", "--reason=r", "--partition=-1"), Want: []string{"--partition"}},
 		{Name: "an unknown level", Args: with("--log-level=loud"), Want: []string{"--log-level"}},
 		{Name: "an unknown format", Args: with("--log-format=xml"), Want: []string{"--log-format"}},
 		{Name: "a variable's unknown format", Args: with(), Env: map[string]string{"WAYBILL_LOG_FORMAT": "xml"}, Want: []string{"--log-format", "WAYBILL_LOG_FORMAT"}},
@@ -53,7 +63,7 @@ func TestConsumerRefusesWrongUsageBeforeItDoesAnything(t *testing.T) {
 func TestConsumerHelpNamesTheVariables(t *testing.T) {
 	clitest.Helps(t, run, map[string][]string{
 		"":        {"WAYBILL_LOG_LEVEL", "WAYBILL_LOG_FORMAT"},
-		"run":     {"WAYBILL_BROKERS", "WAYBILL_DATABASE_URL", "WAYBILL_OPS_ADDR", "WAYBILL_GROUP", "WAYBILL_WORKERS", "WAYBILL_BATCH_EVENTS", "WAYBILL_BATCH_WAIT"},
+		"run":     {"WAYBILL_BROKERS", "WAYBILL_DATABASE_URL", "WAYBILL_OPS_ADDR", "WAYBILL_GROUP", "WAYBILL_WORKERS", "WAYBILL_BATCH_EVENTS", "WAYBILL_BATCH_WAIT", "WAYBILL_HALT_ON_NEWER", "WAYBILL_ANY_PARTITION"},
 		"migrate": {"WAYBILL_DATABASE_URL", "WAYBILL_BROKERS", "WAYBILL_PARTITIONS", "WAYBILL_REPLICATION", "WAYBILL_TIMEOUT"},
 	})
 }

@@ -29,13 +29,14 @@ type operated struct {
 	url     string
 	broker  string
 	opsAddr string
+	group   string
 	conn    *pgx.Conn
 	process *clitest.Process
 }
 
 func newOperated(t *testing.T) *operated {
 	t.Helper()
-	o := &operated{t: t, url: stacktest.Postgres(t), broker: stacktest.Embedded(t, devstack.BrokerConfig{}).Addr()}
+	o := &operated{t: t, url: stacktest.Postgres(t), broker: stacktest.Embedded(t, devstack.BrokerConfig{}).Addr(), group: "operated"}
 	if _, _, err := readmodel.Migrate(t.Context(), o.url); err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +52,7 @@ func newOperated(t *testing.T) *operated {
 func (o *operated) start() {
 	o.t.Helper()
 	o.opsAddr = clitest.Free(o.t)
-	o.process = clitest.Start(o.t, []string{"run", "--brokers=" + o.broker, "--database-url=" + o.url, "--ops-addr=" + o.opsAddr}, nil)
+	o.process = clitest.Start(o.t, []string{"run", "--brokers=" + o.broker, "--database-url=" + o.url, "--ops-addr=" + o.opsAddr, "--group=" + o.group}, nil)
 }
 
 func (o *operated) stop() {
@@ -70,16 +71,9 @@ func (o *operated) publish(partition int32, from, to int) {
 		o.t.Fatal(err)
 	}
 	var list []events.Event
-	for i, made := 0, 0; made < to; i++ {
-		id := fmt.Sprintf("o-%d", i)
-		if topic.PartitionFor([]byte("demo|"+id), 12) != partition {
-			continue
-		}
-		if made++; made <= from {
-			continue
-		}
+	for _, id := range ordersOf(partition, to)[from:] {
 		fact := events.Fact{OccurredAt: time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)}
-		list = append(list, events.New("demo", "urn:test", "e-1", id, &events.OrderConfirmed{OrderFact: events.OrderFact{Fact: fact, OrderID: events.OrderID(id)}}))
+		list = append(list, events.New("demo", "urn:test", "e-1", string(id), &events.OrderConfirmed{OrderFact: events.OrderFact{Fact: fact, OrderID: id}}))
 	}
 	if err := errors.Join(pub.Publish(o.t.Context(), list), pub.Close()); err != nil {
 		o.t.Fatal(err)
