@@ -10,6 +10,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/waybill-io/waybill/internal/topic"
 )
 
 // account is what must have become of the records of the log.
@@ -22,27 +24,65 @@ type account struct {
 // account reads the whole log and decides for each record.
 func (p *platform) account() account {
 	p.t.Helper()
-	var all int64
-	for _, end := range p.ends() {
+	a, first := account{dead: map[string][]byte{}}, map[string][]byte{}
+	p.readAll(p.topics, func(r *kgo.Record) { a.add(r, first) })
+	a.events = len(first)
+	return a
+}
+
+// readAll reads what is in topics by now.
+func (p *platform) readAll(names topic.Names, each func(*kgo.Record)) {
+	p.t.Helper()
+	of := *p
+	of.topics = names
+	var all, read int64
+	for _, end := range of.ends() {
 		all += end
 	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(p.brokers...), kgo.ConsumeTopics(p.topics.Orders, p.topics.Shipments))
+	client, err := kgo.NewClient(kgo.SeedBrokers(p.brokers...), kgo.ConsumeTopics(names.Orders, names.Shipments))
 	if err != nil {
 		p.t.Fatal(err)
 	}
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.t.Context()), 2*limit)
 	defer cancel()
-	a, first := account{dead: map[string][]byte{}}, map[string][]byte{}
-	for int64(a.records) < all {
+	for read < all {
 		got := client.PollFetches(ctx)
 		if err := got.Err(); err != nil {
-			p.t.Fatalf("read the log, %d of %d records: %v", a.records, all, err)
+			p.t.Fatalf("read the log, %d of %d records: %v", read, all, err)
 		}
-		got.EachRecord(func(r *kgo.Record) { a.add(r, first) })
+		got.EachRecord(func(r *kgo.Record) {
+			each(r)
+			read++
+		})
 	}
-	a.events = len(first)
-	return a
+}
+
+// copied waits until every dead letter has been published, and fails the test
+// unless all of them, and nothing else, are on the topics for them.
+func (p *platform) copied() {
+	p.t.Helper()
+	must(p.t, "copies of all dead letters are published", func() bool {
+		return value[int](p, `SELECT count(*) FROM waybill.dead_letters WHERE published_at IS NULL`) == 0
+	})
+	copies := map[string]int{}
+	p.readAll(topic.Names{Orders: p.topics.Orders + ".dlq", Shipments: p.topics.Shipments + ".dlq"}, func(r *kgo.Record) {
+		const of = "__connect.errors."
+		copies[fmt.Sprintf("%s/%s@%s", header(r, of+"topic"), header(r, of+"partition"), header(r, of+"offset"))]++
+	})
+	letters := p.lines(`SELECT format('%s/%s@%s', topic, partition, "offset") FROM waybill.dead_letters`)
+	more := -len(letters)
+	for _, place := range letters {
+		if copies[place] == 0 {
+			p.t.Errorf("the dead letter %s has no copy", place)
+		}
+		more += copies[place]
+		delete(copies, place)
+	}
+	for place := range copies {
+		p.t.Errorf("there is a copy of %s, which is no dead letter", place)
+	}
+	p.t.Logf("%d dead letters have copies, %d more than needed", len(letters), more)
 }
 
 // add counts a record. Of those of an id the first of the partition, which has

@@ -92,6 +92,7 @@ func TestChaos(t *testing.T) {
 	t.Logf("drained %v after the load was stopped", time.Since(healed).Round(10*time.Millisecond))
 	c.report(l.sent)
 	c.likeCalm(t)
+	c.copied()
 }
 
 func newChaos(t *testing.T) *chaos {

@@ -23,6 +23,7 @@ func crashPoints() map[string]int {
 		"before_wake":    4,  // before any gateway saw it
 		"before_hint":    2,  // before the group is told
 		"bisecting":      3,  // between the halves of a batch that was refused
+		"letters_sent":   2,  // a copy is on its topic, and nobody remembers
 	}
 }
 
@@ -51,6 +52,7 @@ func TestAKillAtAnyPointLosesAndDoublesNothing(t *testing.T) {
 	l.stop()
 	p.consume(program, freshName(), "")
 	p.likeCalm(t)
+	p.copied()
 	t.Logf("%d events published; killed within %v: %v", l.sent, killing.Round(time.Second), count)
 }
 
