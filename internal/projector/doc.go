@@ -16,7 +16,10 @@
 //     the others go on. A flood of them stops the partition instead: that is a
 //     bad deploy, not bad data.
 //   - Loss is noticed. A partition whose log no longer holds the position, or
-//     is another log, stops with numbers; its rows stay as they are.
+//     is another log, stops with numbers; its rows stay as they are. The others
+//     go on, and it does too once an operator has moved its position.
+//   - Survival. A record that panics, or that is alone in hand whenever its
+//     process is killed, becomes a dead letter; see [Attempts].
 //   - Patience. What may pass is tried again with growing pauses for as long as
 //     it takes, in order, while heartbeats go on.
 //   - Shutdown. When its context ends, Run takes no new batch, finishes the one
@@ -25,7 +28,8 @@
 // # Concurrency
 //
 // Run owns every goroutine it starts: per generation one per worker, each with
-// partitions of its own. They have ended when Run returns.
+// partitions of its own, and one that looks after halted partitions. They have
+// ended when Run returns.
 //
 // # Not here
 //
