@@ -31,6 +31,7 @@ const (
 	consumers  = 3
 	faultEvery = 6 * time.Second
 	sleepFor   = 20 * time.Second
+	suspension = "SIGSTOP 20 s"
 )
 
 // chaos is a platform of which everything may fail.
@@ -62,7 +63,7 @@ type happened struct {
 func (c *chaos) kinds() map[string]func() string {
 	return map[string]func() string{
 		"kill -9":              c.kill,
-		"SIGSTOP 20 s":         c.suspend,
+		suspension:             c.suspend,
 		"broker restart":       c.restartBroker,
 		"postgres immediate":   func() string { return c.server.restart() },
 		"pg_terminate_backend": c.terminate,
@@ -119,6 +120,9 @@ func (c *chaos) storm(d time.Duration) {
 		c.rouse()
 		c.revive()
 		h := &happened{kind: names[c.random.IntN(len(names))], at: time.Now()}
+		for h.kind == suspension && len(c.asleep) == consumers-1 { // one has to be awake
+			h.kind = names[c.random.IntN(len(names))]
+		}
 		what := kinds[h.kind]()
 		c.t.Logf("%6.1fs %s: %s", h.at.Sub(c.began).Seconds(), h.kind, what)
 		c.faults = append(c.faults, h)
@@ -178,9 +182,6 @@ func (c *chaos) kill() string {
 }
 
 func (c *chaos) suspend() string {
-	if len(c.asleep) == consumers-1 {
-		return "nobody, the others sleep"
-	}
 	i := c.awake()
 	c.members[i].Signal(syscall.SIGSTOP)
 	c.asleep[i] = time.Now()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/url"
 	"sync"
@@ -129,11 +130,7 @@ func (c *cutter) cut(body []byte) bool {
 func (c *cutter) count() map[string]int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	n := map[string]int{}
-	for name, cuts := range c.cuts {
-		n[name] = cuts
-	}
-	return n
+	return maps.Clone(c.cuts)
 }
 
 // The server has committed, and the answer that says so is lost: the consumer has
