@@ -86,10 +86,10 @@ func (o *operated) stands(partition int32, next int64) {
 	clitest.Eventually(o.t, func() error {
 		var got int64
 		err := o.conn.QueryRow(o.t.Context(), `SELECT next_offset FROM waybill.projection_offsets WHERE topic = $1 AND partition = $2`, events.OrdersTopic, partition).Scan(&got)
-		if err != nil || got != next {
-			return fmt.Errorf("partition %d stands at %d, %v, want %d", partition, got, err, next)
+		if err == nil && got != next {
+			err = fmt.Errorf("partition %d stands at %d, want %d", partition, got, next)
 		}
-		return nil
+		return err
 	})
 }
 
