@@ -59,7 +59,7 @@ func decodeOne(r *Record) (Event, error) {
 func isOurs(topic string) bool { return topic == events.OrdersTopic || topic == events.ShipmentsTopic }
 
 func poisonOf(r *Record, err error) Poison {
-	code := cmp.Or(string(events.CodeOf(err)), "undecodable")
+	code := cmp.Or(string(events.CodeOf(err)), classUndecodable)
 	if _, panicked := errors.AsType[*panicError](err); panicked {
 		code = classPanic
 	}

@@ -21,6 +21,8 @@ const (
 	classConstraint                = "constraint"      // the store refuses it
 	classPanic                     = "panic"           // this program trips over it
 	classKills                     = "kills_process"   // process after process ended with it in hand
+	classUndecodable               = "undecodable"     // for no reason that has a code
+	classConflict                  = "id_conflict"     // the store's: another content under a stored identity
 )
 
 // panicTries is how often a record may panic before it becomes a dead letter.

@@ -33,6 +33,7 @@ func (g *generation) claim(ctx context.Context, parts []Partition) (map[Partitio
 	if err != nil {
 		return nil, err
 	}
+	g.cfg.Metrics.took(claims)
 	g.mu.Lock()
 	for part, c := range claims {
 		g.held[part] = c.Epoch

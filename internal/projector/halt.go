@@ -28,8 +28,7 @@ func (p *Projector) halt(e *HaltError, at Claim) {
 	p.halted[e.Partition] = standing{e, at}
 	n := len(p.halted)
 	p.mu.Unlock()
-	p.cfg.Metrics.halts.WithLabelValues(e.Reason).Inc()
-	p.cfg.Metrics.halted.Set(float64(n))
+	p.cfg.Metrics.halt(e, n)
 	p.log.Error("partition halted", "partition", e.Partition.String(), "reason", e.Reason,
 		"position", at.Next, "error", e.Err)
 }
@@ -42,7 +41,7 @@ func (p *Projector) unhalt(parts ...Partition) {
 	}
 	n := len(p.halted)
 	p.mu.Unlock()
-	p.cfg.Metrics.halted.Set(float64(n))
+	p.cfg.Metrics.unhalt(parts, n)
 }
 
 // stands reports that a partition was halted and is where it was then.
@@ -77,6 +76,7 @@ func (p *Projector) assign(parts []Partition) {
 		}
 	}
 	p.unhalt(gone...)
+	p.cfg.Metrics.given(len(parts))
 	p.mu.Lock()
 	p.assigned = len(parts)
 	p.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/waybill-io/waybill/events"
+	"github.com/waybill-io/waybill/internal/tracking"
 )
 
 // Partition names one partition of a topic.
@@ -144,6 +145,35 @@ type Batch struct {
 	Poison   []Poison
 }
 
+// Outcome is what became of an event.
+type Outcome string
+
+// The outcomes. Each event has one.
+const (
+	OutcomeApplied   Outcome = "applied"
+	OutcomeLate      Outcome = "late" // applied, but its stream knew something newer
+	OutcomeDuplicate Outcome = "duplicate"
+	OutcomeConflict  Outcome = "conflict" // other contents under a stored identity
+)
+
+// Fate is the outcome of events of a type.
+type Fate struct {
+	Type    events.Type
+	Outcome Outcome
+}
+
+// Step is a part of a transaction, and how long it took.
+type Step struct {
+	Name string
+	Took time.Duration
+}
+
+// What folds mark beside the anomalies of package tracking.
+const (
+	AnomalyCopy      tracking.Anomaly = "content_duplicate" // says what another event says
+	AnomalyUnmatched tracking.Anomaly = "unmatched"         // no shipment had its number
+)
+
 // Applied says what a batch changed.
 type Applied struct {
 	New        int // events stored
@@ -153,6 +183,11 @@ type Applied struct {
 	Changes    int // entities that clients see change
 	Late       int // events older than what their stream knew
 	Commit     time.Duration
+
+	Fates     map[Fate]int             // of all events
+	Zones     map[events.TZSource]int  // of those stored
+	Anomalies map[tracking.Anomaly]int // marked by this batch and not before
+	Steps     []Step                   // in their order, without the commit
 }
 
 // Store keeps the read model.

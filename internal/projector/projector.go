@@ -174,7 +174,7 @@ func (p *Projector) retry(ctx context.Context, what string, do func(context.Cont
 		if !passes(err) || ctx.Err() != nil {
 			return fmt.Errorf("%s: %w", what, err)
 		}
-		p.cfg.Metrics.retries.Inc()
+		p.cfg.Metrics.retry(err)
 		if !told && time.Since(start) >= p.cfg.Patience {
 			told = true
 			p.cfg.Ready(false, fmt.Sprintf("%s: %v", what, err))
@@ -187,6 +187,17 @@ func (p *Projector) retry(ctx context.Context, what string, do func(context.Cont
 		case <-time.After(wait):
 		}
 	}
+}
+
+// classOf is the class of an error that passes, as its package names it.
+func classOf(err error) string {
+	if e, ok := errors.AsType[interface {
+		error
+		Class() string
+	}](err); ok {
+		return known(e.Class(), retryClasses)
+	}
+	return other
 }
 
 // passes reports whether an error may not be met again.

@@ -60,6 +60,7 @@ func (w *worker) follow(ctx context.Context) error {
 			return w.haltOn(err)
 		}
 		fault.Point("fetched")
+		w.cfg.Metrics.stage(stageGather, time.Since(g.began))
 		if err := w.apply(ctx, g); err != nil {
 			return err
 		}
@@ -81,15 +82,16 @@ type gathered struct {
 	records []Record
 	next    map[Partition]int64
 	bytes   int
+	began   time.Time // when the first of them was there
 }
 
 // gather waits for records and collects a batch of them.
 func (w *worker) gather(ctx context.Context) (*gathered, error) {
-	g := &gathered{next: map[Partition]int64{}}
 	f, err := w.next(ctx)
 	if err != nil {
 		return nil, err
 	}
+	g := &gathered{next: map[Partition]int64{}, began: time.Now()}
 	wait, cancel := context.WithTimeout(ctx, w.cfg.BatchWait)
 	defer cancel()
 	for {
@@ -155,6 +157,7 @@ func (w *worker) applyAll(ctx context.Context, g *gathered) error {
 	}
 	start := time.Now()
 	b := w.decode(g)
+	w.cfg.Metrics.stage(stageDecode, time.Since(start))
 	if halt, at := w.haltsAt(&b); halt != nil {
 		g.cut(halt.Partition, at, w.claims[halt.Partition].Next)
 		if err := w.applyAll(ctx, g); err != nil {
@@ -226,9 +229,10 @@ func (w *worker) applyTrying(ctx context.Context, b Batch) error {
 			}
 		}
 		first = false
+		start := time.Now()
 		applied, err := w.storeApply(ctx, b)
 		if err == nil {
-			w.cfg.Metrics.applied(b, applied)
+			w.cfg.Metrics.applied(b, applied, time.Since(start))
 		}
 		return err
 	})

@@ -20,6 +20,26 @@ func (e *passing) Error() string   { return e.err.Error() }
 func (e *passing) Unwrap() error   { return e.err }
 func (e *passing) Temporary() bool { return true }
 
+// Class sorts what passes by what it is about, for those who count it.
+func (e *passing) Class() string {
+	pg, ok := errors.AsType[*pgconn.PgError](e.err)
+	switch {
+	case !ok && errors.Is(e.err, context.DeadlineExceeded):
+		return "timeout"
+	case !ok || strings.HasPrefix(pg.Code, "08") || strings.HasPrefix(pg.Code, "57P") || pg.Code == "25006":
+		return "connection"
+	case strings.HasPrefix(pg.Code, "53"):
+		return "resources"
+	}
+	switch pg.Code {
+	case "23505", "40001", "40P01", "55P03":
+		return "conflict"
+	case "57014", "25P03":
+		return "timeout"
+	}
+	return "other"
+}
+
 // classify sorts what Postgres answers into the projector's families: fenced,
 // data, passing, and the operator's business, which stays as it is.
 func classify(err error) error {

@@ -72,7 +72,8 @@ func (u *unit) writeMarks(ctx context.Context) error {
 			delete(u.marks.marks, key)
 		}
 	}
-	for key := range u.marks.marks {
+	for key, mark := range u.marks.marks {
+		u.note(mark, stored[key])
 		changed = append(changed, key)
 	}
 	slices.SortFunc(gone, markKey.compare)

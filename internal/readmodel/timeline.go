@@ -67,9 +67,11 @@ func (u *unit) refuse(copies []*entry, stored [32]byte) {
 	for _, e := range copies {
 		if e.Hash == stored {
 			u.applied.Duplicates++
+			u.tally(e, projector.OutcomeDuplicate)
 			continue
 		}
 		u.applied.Conflicts++
+		u.tally(e, projector.OutcomeConflict)
 		u.poison = append(u.poison, projector.Poison{
 			Record: *e.Record, Code: "id_conflict",
 			Message: fmt.Sprintf("event %s of %s is in the timeline with another content", e.ID, e.Source),

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -65,30 +66,34 @@ func newUnit(projection string, b projector.Batch) *unit {
 		shipments: map[entity]*shipmentWork{}, orders: map[entity]*orderWork{},
 		marks:   newMarkWork(),
 		changes: changeWork{},
+		applied: newApplied(),
 	}
 }
 
 func (u *unit) run(ctx context.Context) error {
 	steps := []struct {
-		name string
-		do   func(context.Context) error
+		name, label string // in errors, in metrics
+		do          func(context.Context) error
 	}{
-		{"move the positions", u.fence},
-		{"write the timeline", u.writeTimeline},
-		{"keep dead letters", u.writeDeadLetters},
-		{"resolve numbers", u.resolveNumbers},
-		{"fold shipments", u.foldShipments},
-		{"fold orders", u.foldOrders},
-		{"mark late entries", u.markLate},
-		{"write marks", u.writeMarks},
-		{"write the change feed", u.writeChanges},
+		{"move the positions", "positions", u.fence},
+		{"write the timeline", "timeline", u.writeTimeline},
+		{"keep dead letters", "dead_letters", u.writeDeadLetters},
+		{"resolve numbers", "numbers", u.resolveNumbers},
+		{"fold shipments", "shipments", u.foldShipments},
+		{"fold orders", "orders", u.foldOrders},
+		{"mark late entries", "late", u.markLate},
+		{"write marks", "marks", u.writeMarks},
+		{"write the change feed", "feed", u.writeChanges},
 	}
 	for _, step := range steps {
+		start := time.Now()
 		if err := step.do(ctx); err != nil {
 			return fmt.Errorf("%s: %w", step.name, err)
 		}
+		u.applied.Steps = append(u.applied.Steps, projector.Step{Name: step.label, Took: time.Since(start)})
 		fault.Point("in_transaction")
 	}
+	u.tallyStored()
 	return nil
 }
 
