@@ -91,13 +91,14 @@ func (g *gauge) watch(h *happened) {
 }
 
 // caughtUp says that what was in the log then is applied by now. That is news for
-// those faults only that had happened by then.
+// those faults only that had happened a second before: what came in at once may
+// have been applied by those that were not hit.
 func (g *gauge) caughtUp(then, now time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	var still []*happened
 	for _, h := range g.waiting {
-		if h.at.After(then) {
+		if then.Sub(h.at) < time.Second {
 			still = append(still, h)
 			continue
 		}
