@@ -3,13 +3,18 @@ package topic_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/waybill-io/waybill/events"
 	"github.com/waybill-io/waybill/internal/projector"
@@ -177,6 +182,58 @@ func TestWhatIsNotAcknowledgedIsAnError(t *testing.T) {
 	two := []projector.DeadLetter{letter(part, 0, events.Message{}), letter(projector.Partition{Topic: r.names.Orders, ID: 1}, 0, events.Message{})}
 	if err := d.Publish(t.Context(), two); err == nil {
 		t.Error("nil for letters of two partitions in one call")
+	}
+}
+
+func TestACopyThatIsRefusedIsAnErrorThatNamesTheCause(t *testing.T) {
+	t.Parallel()
+	for name, refusal := range map[string]*kerr.Error{
+		"denied":           kerr.TopicAuthorizationFailed,
+		"full":             kerr.KafkaStorageError,
+		"too large":        kerr.MessageTooLarge,
+		"too few replicas": kerr.NotEnoughReplicas,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, c := bend(t, 2)
+			makeTopics(t, r)
+			d, err := topic.NewDeadLetters(topic.DeadLettersConfig{Brokers: r.brokers, Topics: r.names})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(d.Close)
+			faulty(c, refusal, 1)
+			l := []projector.DeadLetter{letter(projector.Partition{Topic: r.names.Orders}, 0, events.Message{Value: []byte("v")})}
+			if err := d.Publish(t.Context(), l); !errors.Is(err, kafka.Error(refusal.Code)) {
+				t.Errorf("Publish = %v, want %v", err, kafka.Error(refusal.Code))
+			}
+			eventually(t, limit, func() error { return d.Publish(t.Context(), l) })
+		})
+	}
+}
+
+func TestACopyIsAcknowledgedByAllReplicas(t *testing.T) {
+	t.Parallel()
+	r, c := bend(t, 2)
+	makeTopics(t, r)
+	var requests, weak atomic.Int32
+	c.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		requests.Add(1)
+		if req.(*kmsg.ProduceRequest).Acks != -1 {
+			weak.Add(1)
+		}
+		return nil, nil, false
+	})
+	d, err := topic.NewDeadLetters(topic.DeadLettersConfig{Brokers: r.brokers, Topics: r.names})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(d.Close)
+	if err := d.Publish(t.Context(), []projector.DeadLetter{letter(projector.Partition{Topic: r.names.Orders}, 0, events.Message{})}); err != nil {
+		t.Fatal(err)
+	}
+	if requests.Load() == 0 || weak.Load() != 0 {
+		t.Errorf("%d of %d requests ask for less than all", weak.Load(), requests.Load())
 	}
 }
 
