@@ -209,8 +209,8 @@ func TestAcceptGap_movesAHaltedPartitionOn(t *testing.T) {
 		name  string
 		spoil func(*operated)
 		why   []string
+		to    string
 		gap   moved // as it is recorded
-		cut   int   // orders of the partition that are never seen
 		next  int64 // where the partition stands in the end
 	}{
 		{
@@ -218,21 +218,21 @@ func TestAcceptGap_movesAHaltedPartitionOn(t *testing.T) {
 			spoil: func(o *operated) { o.publish(part, 5, 20); o.cut(part, 12) },
 			why:   []string{"log_gap", "7 records are lost: the position is 5, the log begins at 12"},
 			gap:   moved{Cause: "log_gap", From: 5, To: 12, LogStart: 12, LogEnd: 20},
-			cut:   7, next: 21,
+			to:    "earliest", next: 21,
 		},
 		{
 			name:  "the topic was made anew and has grown past the position",
 			spoil: func(o *operated) { o.recreate(); o.publish(part, 5, 20) },
 			why:   []string{"other_log", "the record at 4 is not the one that was applied last, before the position 5"},
-			gap:   moved{Cause: "other_log", From: 5, To: 0, LogStart: 0, LogEnd: 15},
-			next:  16,
+			gap:   moved{Cause: "other_log", From: 5, To: 15, LogStart: 0, LogEnd: 15},
+			to:    "latest", next: 16,
 		},
 		{
 			name:  "the topic was made anew and is shorter",
 			spoil: func(o *operated) { o.recreate(); o.publish(part, 5, 7) },
 			why:   []string{"other_log", "the position 5 lies behind the log's end 2"},
 			gap:   moved{Cause: "other_log", From: 5, To: 0, LogStart: 0, LogEnd: 2},
-			next:  3,
+			to:    "earliest", next: 3,
 		},
 		{
 			name: "another cluster is behind the address",
@@ -240,9 +240,9 @@ func TestAcceptGap_movesAHaltedPartitionOn(t *testing.T) {
 				o.broker = stacktest.Embedded(o.t, devstack.BrokerConfig{Options: []kfake.Opt{kfake.ClusterID("another")}}).Addr()
 				o.publish(part, 5, 20)
 			},
-			why:  []string{"other_log", `the broker is of cluster "another"`},
-			gap:  moved{Cause: "other_log", From: 5, To: 0, LogStart: 0, LogEnd: 15},
-			next: 16,
+			why: []string{"other_log", `the broker is of cluster "another"`},
+			gap: moved{Cause: "other_log", From: 5, To: 7, LogStart: 0, LogEnd: 15},
+			to:  "7", next: 16,
 		},
 	}
 	for _, tt := range tests {
@@ -267,7 +267,7 @@ func TestAcceptGap_movesAHaltedPartitionOn(t *testing.T) {
 			if got := o.position(part); got.Halted != tt.gap.Cause || got.Position != 5 || !strings.Contains(got.Detail, tt.why[1]) {
 				t.Errorf("position of the halted partition = %+v, want %s at 5", got, tt.gap.Cause)
 			}
-			accept := []string{"accept-gap", "--topic=" + events.OrdersTopic, fmt.Sprintf("--partition=%d", part), "--to=earliest", "--reason=it is gone", "--by=an operator", "--json"}
+			accept := []string{"accept-gap", "--topic=" + events.OrdersTopic, fmt.Sprintf("--partition=%d", part), "--to=" + tt.to, "--reason=it is gone", "--by=an operator", "--json"}
 			o.must(append(accept, "--dry-run")...)
 			o.stands(part, 5)
 			if got := o.events(part); got != rows {

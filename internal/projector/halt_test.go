@@ -184,19 +184,29 @@ func TestAnAcceptedGapIsMovedPastWithoutARestart(t *testing.T) {
 
 func wantHalted(t *testing.T, reg prometheus.Gatherer, want float64) {
 	t.Helper()
+	if got := metric(t, reg, "waybill_projector_halted_partitions"); got != want {
+		t.Errorf("%v partitions are halted, want %v", got, want)
+	}
+}
+
+// metric is the sum of a gauge or counter over its labels.
+func metric(t *testing.T, reg prometheus.Gatherer, name string) (sum float64) {
+	t.Helper()
 	families, err := reg.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range families {
-		if f.GetName() == "waybill_projector_halted_partitions" {
-			if got := f.GetMetric()[0].GetGauge().GetValue(); got != want {
-				t.Errorf("%s = %v, want %v", f.GetName(), got, want)
-			}
-			return
+		if f.GetName() != name {
+			continue
 		}
+		for _, m := range f.GetMetric() {
+			sum += m.GetGauge().GetValue() + m.GetCounter().GetValue()
+		}
+		return sum
 	}
-	t.Error("there is no gauge of halted partitions")
+	t.Fatalf("there is no metric %s", name)
+	return 0
 }
 
 func TestAFloodStaysHaltedWhenTheGroupJoinsAgain(t *testing.T) {
@@ -213,13 +223,20 @@ func TestAFloodStaysHaltedWhenTheGroupJoinsAgain(t *testing.T) {
 			}
 			return nil
 		}
-		r.mustRun(t, func() {
+		reg := prometheus.NewRegistry()
+		err := r.run(t, projector.Config{Metrics: projector.NewMetrics(reg)}, func() {
 			r.broker.append(part1, confirmed(t, 1000, 2)...)
 			time.Sleep(time.Minute)
 			if got := r.lastReady(); !strings.Contains(got, "flood") {
 				t.Errorf("ready = %q, want the flood named", got)
 			}
+			if got := metric(t, reg, "waybill_projector_halts_total"); got != 1 {
+				t.Errorf("halted %v times, want once: nobody has moved it", got)
+			}
 		})
+		if err != nil {
+			t.Error(err)
+		}
 		if r.broker.joins != 2 || len(r.store.poison) != 0 {
 			t.Errorf("joined %d times with %d dead letters, want twice and none", r.broker.joins, len(r.store.poison))
 		}
