@@ -2,7 +2,9 @@
 // is the projector's store, the gateway's feed and what the read API asks.
 //
 // A [Store] applies batches for the projector. A [Reader] answers the gateway
-// and the read API. Both run as roles that row level security binds.
+// and the read API. Both run as roles that row level security binds. [Rebuild]
+// folds all of a new version from the timeline and makes it live; [Verify] holds
+// stored rows against such a fold.
 //
 // # Promises
 //
@@ -15,6 +17,9 @@
 //   - What the feed reports is of one snapshot: positions, changes and rows
 //     agree.
 //   - A reader sees only the tenants it names in its own transaction.
+//   - Versions are swapped under running stores and readers: a store is fenced
+//     and writes the new one with its next claim, a reader reads the version
+//     that was live in its snapshot.
 //
 // # Concurrency
 //
