@@ -62,6 +62,7 @@ func (p *platform) readAll(names topic.Names, each func(*kgo.Record)) {
 // unless all of them, and nothing else, are on the topics for them.
 func (p *platform) copied() {
 	p.t.Helper()
+	p.drained()
 	must(p.t, "copies of all dead letters are published", func() bool {
 		return value[int](p, `SELECT count(*) FROM waybill.dead_letters WHERE published_at IS NULL`) == 0
 	})
