@@ -65,7 +65,7 @@ var (
 	}
 	zones   = []events.TZSource{events.TZOffset, events.TZZoneCode, events.TZLocation, events.TZAssumedUTC, events.TZUnknown, other}
 	classes = []string{
-		string(events.CodeMalformed), string(events.CodeDuplicateKey), string(events.CodeTrailing), string(events.CodeControlChar),
+		string(events.CodeMalformed), string(events.CodeDuplicateKey), string(events.CodeTrailing), string(events.CodeInvalidUTF8), string(events.CodeControlChar),
 		string(events.CodeTooDeep), string(events.CodeTooLarge), string(events.CodeUnknownField), string(events.CodeSchema),
 		string(events.CodeInvalidID), string(events.CodeUnknownType), string(events.CodeNullValue), string(events.CodeEmpty),
 		string(events.CodeNullKey), string(events.CodeKeyMismatch), string(events.CodeBadHeaders), string(events.CodeTenant),

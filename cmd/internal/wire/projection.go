@@ -29,6 +29,9 @@ type Projection struct {
 	BatchWait   time.Duration
 	// HaltOnNewer and AnyPartition are as in [projector.Config].
 	HaltOnNewer, AnyPartition bool
+	// Survey is how often lag is looked at for the metrics; tables are every third
+	// time. Defaults to 10 s.
+	Survey time.Duration
 }
 
 // Checks names what must be right for it to work.
@@ -41,7 +44,7 @@ func (c Projection) Run(ctx context.Context, server *ops.Server, log *slog.Logge
 		return err
 	}
 	store, err := await(ctx, server.Ready.Check("store"), log, func(ctx context.Context) (*readmodel.Store, error) {
-		return readmodel.OpenStore(ctx, readmodel.Config{URL: c.DatabaseURL, Name: "waybill consumer", MaxConns: int32(c.Workers) + 3})
+		return readmodel.OpenStore(ctx, readmodel.Config{URL: c.DatabaseURL, Name: "waybill consumer", MaxConns: int32(c.Workers) + 4})
 	})
 	if err != nil {
 		return endOf(ctx, err)
@@ -60,10 +63,15 @@ func (c Projection) Run(ctx context.Context, server *ops.Server, log *slog.Logge
 	relay := projector.NewRelay(store, copies, projector.RelayConfig{
 		Ready: server.Ready.Check("deadletters").Set, Metrics: server.Metrics,
 	}, log)
+	look := newSurvey(store, topic.SourceConfig{Brokers: c.Brokers, Topics: c.Topics, Log: log}, c.Survey, log)
+	if err := server.Metrics.Register(look); err != nil {
+		return fmt.Errorf("register metrics: %w", err)
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return p.Run(ctx) })
 	g.Go(func() error { return relay.Run(ctx) })
 	g.Go(func() error { return store.Run(ctx, log) })
+	g.Go(func() error { return look.Run(ctx) })
 	return g.Wait()
 }
 
