@@ -10,8 +10,6 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-func ptr[V any](v V) *V { return &v }
-
 // Arrays are what pgx would write, but for the flag that says that there may be
 // NULLs.
 func TestArraysAreWrittenAsPgxWritesThem(t *testing.T) {
@@ -23,7 +21,7 @@ func TestArraysAreWrittenAsPgxWritesThem(t *testing.T) {
 		value any
 	}{
 		{pgtype.TextArrayOID, []string{"a", "", "ü\u2028"}},
-		{pgtype.TextArrayOID, []*string{ptr("a"), nil, ptr("")}},
+		{pgtype.TextArrayOID, []*string{new("a"), nil, new("")}},
 		{pgtype.JSONArrayOID, []string{`{"a":1}`, `[]`}},
 		{pgtype.JSONBArrayOID, []string{`{"a":1}`, `[]`}},
 		{pgtype.TimestamptzArrayOID, []time.Time{some, old}},
@@ -33,7 +31,7 @@ func TestArraysAreWrittenAsPgxWritesThem(t *testing.T) {
 		{pgtype.Int4ArrayOID, []int{0, -1, math.MaxInt32, math.MinInt32}},
 		{pgtype.Int4ArrayOID, []int32{0, -1, math.MaxInt32, math.MinInt32}},
 		{pgtype.BoolArrayOID, []bool{true, false}},
-		{pgtype.Float8ArrayOID, []*float64{ptr(-0.5), nil, ptr(math.Inf(1))}},
+		{pgtype.Float8ArrayOID, []*float64{new(-0.5), nil, new(math.Inf(1))}},
 		{pgtype.ByteaArrayOID, [][]byte{{0, 1, 2}, {}, nil}},
 	}
 	theirs := pgtype.NewMap()
@@ -80,7 +78,7 @@ func BenchmarkArrays(b *testing.B) {
 	texts := make([]string, 5000)
 	times := make([]*time.Time, 5000)
 	for i := range texts {
-		texts[i], times[i] = "a text of about twenty bytes", ptr(time.Unix(int64(i), 0))
+		texts[i], times[i] = "a text of about twenty bytes", new(time.Unix(int64(i), 0))
 	}
 	plain, fast := pgtype.NewMap(), pgtype.NewMap()
 	registerArrays(fast)
