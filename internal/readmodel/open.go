@@ -57,7 +57,7 @@ func open(ctx context.Context, cfg Config, role string, prepare func(context.Con
 	params["timezone"] = "UTC"
 	params["statement_timeout"] = millis(cfg.StatementTimeout)
 	params["idle_in_transaction_session_timeout"] = millis(5 * time.Second) // a stopped worker must not hold locks
-	params["jit"] = "off" // it compiles statements that are planned as large and are over in milliseconds
+	params["jit"] = "off"                                                   // it compiles statements that are planned as large and are over in milliseconds
 	if role == projectorRole {
 		params["work_mem"] = "32MB" // a batch is unnested in memory
 	}
