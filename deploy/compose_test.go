@@ -15,12 +15,13 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
 )
 
 var (
 	ours        = []string{"consumer", "migrate", "producer", "tracker-ws"} // built from the Dockerfile
-	longRunning = []string{"consumer", "kafka", "postgres", "tracker-ws"}
+	longRunning = []string{"consumer", "grafana", "kafka", "postgres", "prometheus", "tracker-ws"}
 	oneShot     = []string{"migrate", "producer"}
 )
 
@@ -57,8 +58,10 @@ func TestComposeRunsThePlatform(t *testing.T) {
 			t.Errorf("%s ends by itself and has restart %q, want %q", name, got, types.RestartPolicyNo)
 		}
 	}
-	if got := project.Services["producer"].Profiles; !slices.Equal(got, []string{"demo"}) {
-		t.Errorf("producer has profiles %q; simulated traffic is only for profile demo", got)
+	for name, want := range map[string]string{"producer": "demo", "prometheus": "metrics", "grafana": "metrics"} {
+		if got := project.Services[name].Profiles; !slices.Equal(got, []string{want}) {
+			t.Errorf("%s has profiles %q; it is only for profile %s", name, got, want)
+		}
 	}
 }
 
@@ -93,7 +96,7 @@ func TestComposeStartsServicesInOrder(t *testing.T) {
 
 func TestComposeKeepsDataInNamedVolumes(t *testing.T) {
 	project := load(t)
-	for name, target := range map[string]string{"kafka": "/var/lib/kafka/data", "postgres": "/var/lib/postgresql/data"} {
+	for name, target := range map[string]string{"kafka": "/var/lib/kafka/data", "postgres": "/var/lib/postgresql/data", "prometheus": "/prometheus", "grafana": "/var/lib/grafana"} {
 		mounted := slices.ContainsFunc(project.Services[name].Volumes, func(v types.ServiceVolumeConfig) bool {
 			_, declared := project.Volumes[v.Source]
 			return declared && v.Type == types.VolumeTypeVolume && v.Target == target && !v.ReadOnly
@@ -213,7 +216,7 @@ func makeSecrets(t *testing.T) string {
 }
 
 func TestComposePinsItsImages(t *testing.T) {
-	pinned := regexp.MustCompile(`^[a-z0-9./-]+:[0-9]+\.[0-9]+(\.[0-9]+)?(-[a-z0-9]+)?$`)
+	pinned := regexp.MustCompile(`^[a-z0-9./-]+:v?[0-9]+\.[0-9]+(\.[0-9]+)?(-[a-z0-9]+)?$`)
 	project := load(t)
 	for name, service := range project.Services {
 		if service.Build == nil && !pinned.MatchString(service.Image) {
@@ -359,4 +362,74 @@ func deref(s *string) string {
 		return ""
 	}
 	return *s
+}
+
+// Prometheus finds the consumers and gateways under the names and on the port that
+// compose gives them, and Grafana finds Prometheus and the dashboard.
+func TestComposeLetsPrometheusAndGrafanaFindWhatTheyShow(t *testing.T) {
+	project := load(t)
+	var scraping struct {
+		RuleFiles []string `yaml:"rule_files"`
+		Configs   []struct {
+			Job string `yaml:"job_name"`
+			DNS []struct {
+				Names []string `yaml:"names"`
+				Port  string   `yaml:"port"`
+			} `yaml:"dns_sd_configs"`
+		} `yaml:"scrape_configs"`
+	}
+	readYAML(t, "prometheus/prometheus.yml", &scraping)
+	for _, file := range scraping.RuleFiles {
+		if _, err := os.Stat(filepath.Join("prometheus", file)); err != nil {
+			t.Errorf("prometheus.yml names rules that are not there: %v", err)
+		}
+	}
+	scraped := map[string]bool{}
+	for _, job := range scraping.Configs {
+		for _, dns := range job.DNS {
+			for _, name := range dns.Names {
+				scraped[name] = true
+				if addr := deref(project.Services[name].Environment["WAYBILL_OPS_ADDR"]); addr != ":"+dns.Port || job.Job != "waybill-"+name {
+					t.Errorf("job %s scrapes %s on port %s, which answers on %q", job.Job, name, dns.Port, addr)
+				}
+			}
+		}
+	}
+	if diff := cmp.Diff(map[string]bool{"consumer": true, "tracker-ws": true}, scraped); diff != "" {
+		t.Errorf("scraped (-want +got):\n%s", diff)
+	}
+
+	var sources struct {
+		List []struct {
+			URL string `yaml:"url"`
+		} `yaml:"datasources"`
+	}
+	readYAML(t, "grafana/provisioning/datasources/prometheus.yml", &sources)
+	if len(sources.List) != 1 || sources.List[0].URL != "http://prometheus:9090" {
+		t.Errorf("Grafana reads %v, want the service prometheus", sources.List)
+	}
+	var providers struct {
+		List []struct {
+			Options struct {
+				Path string `yaml:"path"`
+			} `yaml:"options"`
+		} `yaml:"providers"`
+	}
+	readYAML(t, "grafana/provisioning/dashboards/waybill.yml", &providers)
+	for _, p := range providers.List {
+		if !slices.ContainsFunc(project.Services["grafana"].Volumes, func(v types.ServiceVolumeConfig) bool { return v.Target == p.Options.Path }) {
+			t.Errorf("Grafana looks for dashboards in %s, where nothing is mounted", p.Options.Path)
+		}
+	}
+}
+
+func readYAML(t *testing.T, path string, into any) {
+	t.Helper()
+	body, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(body, into); err != nil {
+		t.Fatalf("read %s: %v", path, err)
+	}
 }

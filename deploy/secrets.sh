@@ -19,6 +19,7 @@ mkdir -p secrets
 chmod 0700 secrets
 make_secret postgres_password "$(random)"
 make_secret jwt "$(random)"
+make_secret grafana_password "$(random)"
 for login in owner consumer tracker_ws; do
 	make_secret "pgpass_$login" "postgres:5432:waybill:waybill_$login:$(random)"
 done
