@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,6 +23,7 @@ const childArg = "-arm-of-parent"
 // job tells a child what to run.
 type job struct {
 	Arm         string // one of arms
+	Name        string // of this run of it
 	Brokers     []string
 	Names       topic.Names
 	Group       string
@@ -29,6 +31,8 @@ type job struct {
 	Workers     int
 	BatchEvents int
 	Cuts        []cut  // of the pipeline, for the arms that repeat them
+	Expect      int    // records to wait for; 0: those that are in the log at the beginning
+	Skip        int    // of these, how many do not count for Waits
 	Profile     string // file, or none
 }
 
@@ -46,10 +50,16 @@ type figures struct {
 	Applying   float64 // of these, by all workers, in the store
 	CPU        float64 // seconds of this process meanwhile
 	PeakMiB    float64 // of this process
+	Fill       float64 // of Seconds, until a rebuild has filled its version
+	First      float64 // seconds from the start of the process to the first commit
+	Waits      spread  // of events, from when they were published to their commit
 	Cuts       []cut
+
+	first time.Time // of the commits
 }
 
-func (f figures) perSecond() float64 { return float64(f.Events) / f.Seconds }
+// perSecond is the rate; of a rebuild that of the fill, without comparing.
+func (f figures) perSecond() float64 { return float64(f.Events) / cmp.Or(f.Fill, f.Seconds) }
 
 // arms are what a child can run. An arm prepares, then calls begin, and
 // everything from there to its return is measured.
@@ -58,6 +68,11 @@ var arms = map[string]func(ctx context.Context, j job, begin func()) (figures, e
 	"sql":      sqlOnly,
 	"copy":     copyOnly,
 	"oracle":   oracle,
+
+	"latency":           latency,
+	rebuilding:          rebuild,
+	"watermill":         watermillEach,
+	"watermill-batched": watermillBatched,
 }
 
 // serveArm is the child's side.
@@ -72,6 +87,7 @@ func serveArm(ctx context.Context, in io.Reader, out io.Writer) error {
 	}
 	var start time.Time
 	var cpu float64
+	born := time.Now()
 	begin := func() {
 		if j.Profile != "" {
 			startProfile(j.Profile)
@@ -79,6 +95,9 @@ func serveArm(ctx context.Context, in io.Reader, out io.Writer) error {
 		start, cpu = time.Now(), proc.SelfCPU()
 	}
 	f, err := arm(ctx, j, begin)
+	if !f.first.IsZero() {
+		f.First = f.first.Sub(born).Seconds()
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", j.Arm, err)
 	}
@@ -97,18 +116,27 @@ func startProfile(name string) {
 	}
 }
 
-// runArm is the parent's side.
-func runArm(ctx context.Context, j job) (figures, error) {
+// child makes the process of an arm, not started yet.
+func child(ctx context.Context, j job) (*exec.Cmd, error) {
 	self, err := os.Executable()
 	if err != nil {
-		return figures{}, err
+		return nil, err
 	}
 	doc, err := json.Marshal(j)
 	if err != nil {
-		return figures{}, err
+		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, self, childArg)
 	cmd.Stdin, cmd.Stderr = bytes.NewReader(doc), os.Stderr
+	return cmd, nil
+}
+
+// runArm is the parent's side.
+func runArm(ctx context.Context, j job) (figures, error) {
+	cmd, err := child(ctx, j)
+	if err != nil {
+		return figures{}, err
+	}
 	out, err := cmd.Output()
 	if err != nil {
 		return figures{}, errors.Join(fmt.Errorf("run arm %s: %w", j.Arm, err), ctx.Err())

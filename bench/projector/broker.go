@@ -20,6 +20,7 @@ type broker struct {
 	kind    string
 	brokers []string
 	names   topic.Names
+	prefix  string // of topics that are made beside these
 	close   func() error
 }
 
@@ -27,8 +28,9 @@ func startBroker(ctx context.Context, cfg *config, dir string) (*broker, error) 
 	switch {
 	case cfg.brokers != "":
 		own := "waybill.bench." + strings.ToLower(rand.Text()[:8])
-		b := &broker{"given by -brokers", cfg.brokerList(), topic.Names{Orders: own + ".orders", Shipments: own + ".shipments"}, func() error { return nil }}
-		return b, b.makeTopics(ctx)
+		b := &broker{kind: "given by -brokers", brokers: cfg.brokerList(), prefix: own + ".", close: func() error { return nil }}
+		b.names = b.topics("all")
+		return b, nil
 	case cfg.kafka:
 		return startKafka(ctx, dir)
 	}
@@ -36,7 +38,7 @@ func startBroker(ctx context.Context, cfg *config, dir string) (*broker, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &broker{"embedded (kfake)", b.Brokers(), topic.Names{}, b.Close}, nil
+	return &broker{kind: "embedded (kfake)", brokers: b.Brokers(), prefix: "bench.", close: b.Close}, nil
 }
 
 // startKafka runs one node, which ends when its input closes.
@@ -54,16 +56,21 @@ func startKafka(ctx context.Context, dir string) (*broker, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start Kafka: %w", err)
 	}
-	b := &broker{kind: "Apache Kafka, one node", close: func() error { return errors.Join(in.Close(), cmd.Wait()) }}
+	b := &broker{kind: "Apache Kafka, one node", prefix: "bench.", close: func() error { return errors.Join(in.Close(), cmd.Wait()) }}
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		if list, ok := strings.CutPrefix(lines.Text(), "brokers="); ok {
 			b.brokers = strings.Split(list, ",")
-			return b, b.makeTopics(ctx)
+			return b, nil
 		}
 	}
 	return nil, errors.Join(errors.New("start Kafka: it ended before it was ready"), b.close())
 }
 
-func (b *broker) makeTopics(ctx context.Context) error {
-	return topic.EnsureTopics(ctx, topic.TopicsConfig{Brokers: b.brokers, Topics: b.names})
+// topics names the topics of a stage.
+func (b *broker) topics(stage string) topic.Names {
+	return topic.Names{Orders: b.prefix + stage + ".orders", Shipments: b.prefix + stage + ".shipments"}
+}
+
+func (b *broker) makeTopics(ctx context.Context, names topic.Names) error {
+	return topic.EnsureTopics(ctx, topic.TopicsConfig{Brokers: b.brokers, Topics: names})
 }

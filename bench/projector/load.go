@@ -14,6 +14,7 @@ import (
 // loaded is what was published.
 type loaded struct {
 	events  int
+	poison  int   // records that are no events, beside them
 	bytes   int64 // of keys, values and headers, before compression
 	seconds float64
 }
@@ -21,8 +22,9 @@ type loaded struct {
 // publishChunk is how many events one call publishes.
 const publishChunk = 5000
 
-// load publishes the simulated events, in the order in which they arrive.
-func load(ctx context.Context, cfg *config, brokers []string, names topic.Names) (l loaded, err error) {
+// load publishes the first n of the simulated events, in the order in which they
+// arrive, with poison spread over them.
+func load(ctx context.Context, cfg *config, n int, brokers []string, names topic.Names) (l loaded, err error) {
 	gen, err := scenario.New(cfg.story())
 	if err != nil {
 		return l, fmt.Errorf("tell histories: %w", err)
@@ -32,6 +34,8 @@ func load(ctx context.Context, cfg *config, brokers []string, names topic.Names)
 		return l, err
 	}
 	defer func() { err = errors.Join(err, pub.Close()) }()
+	foul := newFouler(brokers, names, n, cfg.poison)
+	defer func() { err = errors.Join(err, foul.close()) }()
 	begin := time.Now()
 	chunk := make([]events.Event, 0, publishChunk)
 	flush := func() error {
@@ -40,7 +44,7 @@ func load(ctx context.Context, cfg *config, brokers []string, names topic.Names)
 		}
 		l.events += len(chunk)
 		chunk = chunk[:0]
-		return nil
+		return foul.upTo(ctx, l.events)
 	}
 	for e := range gen.Events() {
 		m, err := events.Encode(e)
@@ -48,16 +52,16 @@ func load(ctx context.Context, cfg *config, brokers []string, names topic.Names)
 			return l, fmt.Errorf("encode: %w", err)
 		}
 		l.bytes += size(m)
-		if chunk = append(chunk, e); len(chunk) == publishChunk || l.events+len(chunk) == cfg.events {
+		if chunk = append(chunk, e); len(chunk) == publishChunk || l.events+len(chunk) == n {
 			if err := flush(); err != nil {
 				return l, err
 			}
 		}
-		if l.events == cfg.events {
+		if l.events == n {
 			break
 		}
 	}
-	l.seconds = time.Since(begin).Seconds()
+	l.poison, l.seconds = foul.written, time.Since(begin).Seconds()
 	return l, nil
 }
 

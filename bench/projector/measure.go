@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/waybill-io/waybill/bench/internal/report"
@@ -18,9 +19,9 @@ type bench struct {
 	out    io.Writer
 	broker *broker
 	server *server
-	load   loaded
-	truth  dump // nil without -oracle
+	stages map[int]*stage // by the number of their events
 	taken  map[string][]taken
+	waits  spread // from publishing to commit
 }
 
 // taken is what one arm took in one round.
@@ -29,7 +30,9 @@ type taken struct {
 	pgCPU float64
 	wal   int64
 	hot   float64
-	wrong int
+
+	wrong  int
+	judged int // rows that were compared
 }
 
 // measure loads the topic once, then runs the arms in turn, round by round, each
@@ -43,7 +46,7 @@ func measure(ctx context.Context, cfg *config, out io.Writer) (err error) {
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	}
-	b := &bench{cfg: cfg, out: out, taken: map[string][]taken{}}
+	b := &bench{cfg: cfg, out: out, stages: map[int]*stage{}, taken: map[string][]taken{}}
 	if b.server, err = startServer(ctx, dir, cfg.statements); err != nil {
 		return err
 	}
@@ -61,46 +64,37 @@ func measure(ctx context.Context, cfg *config, out io.Writer) (err error) {
 }
 
 func (b *bench) run(ctx context.Context) (err error) {
-	b.say("publishing %d events to %s", b.cfg.events, b.broker.kind)
-	if b.load, err = load(ctx, b.cfg, b.broker.brokers, b.broker.names); err != nil {
+	if err := b.set(ctx); err != nil {
 		return err
-	}
-	b.say("published %d events of %d B in %.1f s", b.load.events, b.load.bytes/int64(b.load.events), b.load.seconds)
-	if b.cfg.oracle {
-		if err := b.ask(ctx); err != nil {
-			return err
-		}
 	}
 	for round := range b.cfg.rounds {
 		if err := b.round(ctx, round); err != nil {
 			return fmt.Errorf("round %d: %w", round+1, err)
 		}
 	}
+	if b.cfg.kill {
+		if err := b.killed(ctx); err != nil {
+			return fmt.Errorf("kill the pipeline: %w", err)
+		}
+	}
+	if b.cfg.latency > 0 {
+		if err := b.thin(ctx); err != nil {
+			return fmt.Errorf("measure thin traffic: %w", err)
+		}
+	}
 	return nil
-}
-
-// ask has the oracle write the rows that all others are held against.
-func (b *bench) ask(ctx context.Context) error {
-	const name = "oracle"
-	url, err := b.server.create(ctx, name)
-	if err != nil {
-		return err
-	}
-	f, err := runArm(ctx, b.job("oracle", name, url))
-	if err != nil {
-		return err
-	}
-	if b.truth, err = dumpOf(ctx, url); err != nil {
-		return err
-	}
-	b.say("oracle: %d events, %d orders, %d shipments, %d parcels in %.1f s by one thread",
-		f.Stored, b.truth.rows("orders"), b.truth.rows("shipments"), b.truth.rows("parcels"), f.Seconds)
-	return b.server.drop(ctx, name)
 }
 
 // orders are those of the arms, round by round. The pipeline's batches must be
 // known before they can be repeated.
-var orders = [][]string{{"pipeline", "sql", "copy"}, {"copy", "pipeline", "sql"}, {"pipeline", "copy", "sql"}}
+var orders = [][]string{
+	{"pipeline", "sql", "copy", "watermill", "watermill-batched"},
+	{"watermill-batched", "copy", "pipeline", "watermill", "sql"},
+	{"watermill", "pipeline", "watermill-batched", "copy", "sql"},
+}
+
+// rebuilding runs on the database of the pipeline, after it.
+const rebuilding = "rebuild"
 
 // round runs every arm once.
 func (b *bench) round(ctx context.Context, round int) error {
@@ -109,41 +103,63 @@ func (b *bench) round(ctx context.Context, round int) error {
 		if !slices.Contains(b.cfg.arms, arm) {
 			continue
 		}
-		name := fmt.Sprintf("%s_%d", arm, round+1)
-		t, err := b.arm(ctx, arm, name, cuts, round == b.cfg.rounds-1)
+		j := b.job(arm, fmt.Sprintf("%s_%d", strings.ReplaceAll(arm, "-", "_"), round+1), "", b.stageOf(arm))
+		j.Cuts = cuts
+		if arm == "pipeline" && round == b.cfg.rounds-1 {
+			j.Profile = b.cfg.profile
+		}
+		then := []string{arm}
+		if arm == "pipeline" && slices.Contains(b.cfg.arms, rebuilding) {
+			then = append(then, rebuilding)
+		}
+		all, err := b.onDatabase(ctx, j, then)
 		if err != nil {
 			return err
 		}
 		if arm == "pipeline" {
-			cuts = t.Cuts
+			cuts = all[0].Cuts
 		}
-		t.Cuts = nil
-		b.taken[arm] = append(b.taken[arm], t)
-		b.say("round %d %-8s %7.0f events/s  %6.1f s  cpu %5.1f s + postgres %5.1f s  peak %4.0f MiB  wrong rows %d",
-			round+1, arm, t.perSecond(), t.Seconds, t.CPU, t.pgCPU, t.PeakMiB, t.wrong)
+		for i, t := range all {
+			t.Cuts = nil
+			b.took(fmt.Sprintf("round %d", round+1), then[i], t)
+		}
 	}
 	return nil
 }
 
-func (b *bench) job(arm, name, url string) job {
+// took keeps what an arm took, and says so.
+func (b *bench) took(when, arm string, t taken) {
+	b.taken[arm] = append(b.taken[arm], t)
+	b.say("%s %-17s %7.0f events/s  %6.1f s  cpu %5.1f s + postgres %5.1f s  peak %4.0f MiB  wrong rows %d",
+		when, arm, t.perSecond(), t.Seconds, t.CPU, t.pgCPU, t.PeakMiB, t.wrong)
+}
+
+func (b *bench) job(arm, name, url string, s *stage) job {
 	return job{
-		Arm: arm, Brokers: b.broker.brokers, Names: b.broker.names, Group: "bench-" + name, DatabaseURL: url,
+		Arm: arm, Name: name, Brokers: b.broker.brokers, Names: s.names, Group: "bench-" + name, DatabaseURL: url,
 		Workers: b.cfg.workers, BatchEvents: b.cfg.batchEvents,
 	}
 }
 
-// arm runs one arm on a fresh database and holds what it wrote against the
-// oracle.
-func (b *bench) arm(ctx context.Context, arm, name string, cuts []cut, last bool) (t taken, err error) {
-	url, err := b.server.create(ctx, name)
-	if err != nil {
-		return t, err
+// onDatabase runs arms one after the other on one fresh database.
+func (b *bench) onDatabase(ctx context.Context, j job, names []string) (all []taken, err error) {
+	s := b.stageOf(names[0])
+	if j.DatabaseURL, err = b.server.create(ctx, j.Name); err != nil {
+		return nil, err
 	}
-	j := b.job(arm, name, url)
-	j.Cuts = cuts
-	if last && arm == "pipeline" {
-		j.Profile = b.cfg.profile
+	for _, arm := range names {
+		j.Arm = arm
+		t, err := b.arm(ctx, j, s, runArm)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, t)
 	}
+	return all, b.server.drop(ctx, j.Name)
+}
+
+// arm runs one arm and holds what it wrote against the oracle.
+func (b *bench) arm(ctx context.Context, j job, s *stage, run func(context.Context, job) (figures, error)) (t taken, err error) {
 	if b.cfg.statements {
 		if err := b.server.forget(ctx); err != nil {
 			return t, err
@@ -153,7 +169,7 @@ func (b *bench) arm(ctx context.Context, arm, name string, cuts []cut, last bool
 	if err != nil {
 		return t, err
 	}
-	if t.figures, err = runArm(ctx, j); err != nil {
+	if t.figures, err = run(ctx, j); err != nil {
 		return t, err
 	}
 	after, err := b.server.used(ctx)
@@ -161,32 +177,18 @@ func (b *bench) arm(ctx context.Context, arm, name string, cuts []cut, last bool
 		return t, err
 	}
 	t.pgCPU, t.wal = after.cpu-before.cpu, after.wal-before.wal
-	if t.hot, err = hot(ctx, url); err != nil {
+	if t.hot, err = hot(ctx, j.DatabaseURL); err != nil {
 		return t, err
 	}
 	if b.cfg.statements {
-		if err := b.explain(ctx, arm); err != nil {
+		if err := b.explain(ctx, j.Arm); err != nil {
 			return t, err
 		}
 	}
-	if b.truth != nil && arm != "copy" {
-		if err := b.judge(ctx, url, arm, &t); err != nil {
-			return t, err
-		}
+	if s.rows != nil && j.Arm != "copy" {
+		err = b.judge(ctx, j.DatabaseURL, j.Arm, s, &t)
 	}
-	return t, b.server.drop(ctx, name)
-}
-
-func (b *bench) judge(ctx context.Context, url, arm string, t *taken) error {
-	rows, err := dumpOf(ctx, url)
-	if err != nil {
-		return err
-	}
-	var detail string
-	if t.wrong, detail = rows.wrong(b.truth); t.wrong > 0 {
-		b.say("%s: %d rows are not as the oracle's:%s", arm, t.wrong, detail)
-	}
-	return nil
+	return t, err
 }
 
 // explain prints where the database's time went.

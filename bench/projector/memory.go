@@ -14,12 +14,15 @@ import (
 )
 
 // history is the whole log in memory, decoded. The offsets of a partition begin
-// at 0 and have no holes: nobody but the load has written it.
+// at 0 and have no holes: nobody but the load has written it. What is no event
+// has only its record.
 type history struct {
 	cluster string
 	parts   []projector.Partition // sorted
 	events  map[projector.Partition][]projector.Event
 }
+
+func isEvent(e *projector.Event) bool { return e.Data != nil }
 
 // remember reads the log through a source of its own.
 func remember(ctx context.Context, j job) (*history, error) {
@@ -58,26 +61,22 @@ func (h *history) read(ctx context.Context, s projector.Session) error {
 			return fmt.Errorf("read the log: %w", err)
 		}
 		for i := range f.Records {
-			if err := h.add(&f.Records[i]); err != nil {
-				return err
-			}
+			h.add(&f.Records[i])
 		}
 		left -= int64(len(f.Records))
 	}
 	return nil
 }
 
-func (h *history) add(r *projector.Record) error {
+func (h *history) add(r *projector.Record) {
+	event := projector.Event{Record: r}
 	e, err := events.Decode(r.Message)
-	if err != nil {
-		return fmt.Errorf("decode offset %d of %s: %w", r.Offset, r.Partition, err)
+	if err == nil {
+		if hash, err := e.ContentHash(); err == nil {
+			event.Event, event.Hash = e, hash
+		}
 	}
-	hash, err := e.ContentHash()
-	if err != nil {
-		return err
-	}
-	h.events[r.Partition] = append(h.events[r.Partition], projector.Event{Event: e, Hash: hash, Record: r})
-	return nil
+	h.events[r.Partition] = append(h.events[r.Partition], event)
 }
 
 // batches makes the batches of the pipeline again, by worker.
@@ -92,7 +91,13 @@ func (h *history) batches(cuts []cut, workers int, claims map[projector.Partitio
 		for _, s := range c {
 			part := projector.Partition{Topic: s.Topic, ID: s.Partition}
 			all := h.events[part][s.From:s.To]
-			b.Events = append(b.Events, all...)
+			for i := range all {
+				if isEvent(&all[i]) {
+					b.Events = append(b.Events, all[i])
+				} else {
+					b.Poison = append(b.Poison, projector.Poison{Record: *all[i].Record, Code: "no_event", Message: "it is no event"})
+				}
+			}
 			last := all[len(all)-1].Record
 			b.Advances = append(b.Advances, projector.Advance{
 				Partition: part, Epoch: claims[part].Epoch, From: s.From, To: s.To, LastSeen: last.Offset, LastHash: last.Hash(),
@@ -116,6 +121,9 @@ func (h *history) distinct(parts []projector.Partition) []*projector.Event {
 	for _, p := range parts {
 		for i := range h.events[p] {
 			e := &h.events[p][i]
+			if !isEvent(e) {
+				continue
+			}
 			if id := (identity{e.Stream(), e.Source, e.ID}); !seen[id] {
 				seen[id] = true
 				all = append(all, e)

@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/waybill-io/waybill/internal/ops"
 	"github.com/waybill-io/waybill/internal/projector"
@@ -39,11 +42,17 @@ func pipeline(ctx context.Context, j job, begin func()) (figures, error) {
 	defer store.Close()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	m := &meter{Store: store, done: cancel, begin: begin}
-	p := projector.New(tap{source, m}, m, projector.Config{Owner: "bench", Workers: j.Workers, BatchEvents: j.BatchEvents}, log)
-	if err := p.Run(ctx); err != nil {
+	m := &meter{Store: store, done: cancel, begin: sync.OnceFunc(begin), expected: j.Expect, skip: j.Skip}
+	p := projector.New(tap{source, m}, m, projector.Config{
+		Owner: fmt.Sprintf("bench/%d", os.Getpid()), Workers: j.Workers, BatchEvents: j.BatchEvents, Attempts: store,
+	}, log)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return store.Run(ctx, log) })
+	g.Go(func() error { return p.Run(ctx) })
+	if err := g.Wait(); err != nil {
 		return figures{}, err
 	}
+	m.figures.Waits = spreadOf(m.waits)
 	return m.figures, nil
 }
 
@@ -74,6 +83,9 @@ type meter struct {
 	mu      sync.Mutex
 	figures figures
 	open    map[projector.Partition]int64 // where partitions end that are not there yet
+	waits   []float64
+
+	expected, skip int // of a log that is still written; see job
 }
 
 func (m *meter) expect(bounds map[projector.Partition]projector.Bounds) {
@@ -88,6 +100,27 @@ func (m *meter) expect(bounds map[projector.Partition]projector.Bounds) {
 	m.begin()
 }
 
+// Claim learns what was in the read model before, as after a kill.
+func (m *meter) Claim(ctx context.Context, owner, cluster string, parts []projector.Partition) (map[projector.Partition]projector.Claim, error) {
+	claims, err := m.Store.Claim(ctx, owner, cluster, parts)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for part, c := range claims {
+		m.reached(part, c.Next)
+	}
+	return claims, err
+}
+
+// reached says that a partition's position is there.
+func (m *meter) reached(part projector.Partition, next int64) {
+	if end, ok := m.open[part]; ok && next >= end {
+		delete(m.open, part)
+	}
+	if m.expected > 0 && m.figures.Events >= m.expected || m.expected == 0 && len(m.open) == 0 {
+		m.done()
+	}
+}
+
 func (m *meter) Apply(ctx context.Context, b projector.Batch) (projector.Applied, error) {
 	start := time.Now()
 	a, err := m.Store.Apply(ctx, b)
@@ -98,19 +131,31 @@ func (m *meter) Apply(ctx context.Context, b projector.Batch) (projector.Applied
 }
 
 func (m *meter) count(b projector.Batch, a projector.Applied, took time.Duration) {
+	now := time.Now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.figures.first.IsZero() {
+		m.figures.first = now
+	}
 	m.figures.add(b, a, took)
+	if m.expected > 0 {
+		m.note(b, now)
+	}
 	c := make(cut, len(b.Advances))
 	for i, move := range b.Advances {
 		c[i] = span{move.Partition.Topic, move.Partition.ID, move.From, move.To}
-		if move.To >= m.open[move.Partition] {
-			delete(m.open, move.Partition)
-		}
+		m.reached(move.Partition, move.To)
 	}
 	m.figures.Cuts = append(m.figures.Cuts, c)
-	if len(m.open) == 0 {
-		m.done()
+}
+
+// note keeps how long events have waited since they came through the door.
+func (m *meter) note(b projector.Batch, committed time.Time) {
+	if m.figures.Events <= m.skip {
+		return
+	}
+	for i := range b.Events {
+		m.waits = append(m.waits, float64(committed.Sub(b.Events[i].IngestedAt).Microseconds())/1000)
 	}
 }
 

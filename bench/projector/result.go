@@ -14,8 +14,22 @@ type result struct {
 	CopyPerS    float64 `json:"copy_per_s"`
 	RatioSQL    float64 `json:"ratio_sql"`
 	RatioCopy   float64 `json:"ratio_copy"`
-	WrongRows   int     `json:"wrong_rows"`     // of the pipeline, in all rounds; -1 without oracle
-	WrongRowsQL int     `json:"wrong_rows_sql"` // of the SQL-only arm
+	RatioMill   float64 `json:"ratio_watermill"`
+	RatioBatch  float64 `json:"ratio_watermill_batched"`
+	WrongRows   int     `json:"wrong_rows"`        // of the pipeline, in all rounds; -1 without oracle
+	WrongKilled int     `json:"wrong_rows_killed"` // after kill -9 half way
+	WrongRowsQL int     `json:"wrong_rows_sql"`
+	WrongAgain  int     `json:"wrong_rows_rebuild"`
+	WrongMill   string  `json:"wrong_rows_watermill"` // of a round, of how many statuses
+	WrongBatch  string  `json:"wrong_rows_watermill_batched"`
+	MillPerS    float64 `json:"watermill_per_s"`
+	BatchPerS   float64 `json:"watermill_batched_per_s"`
+	RebuildPerS float64 `json:"rebuild_per_s"`
+	RebuildS    float64 `json:"rebuild_s"` // comparing and swapping included
+	RebuildMiB  float64 `json:"rebuild_rss_mib"`
+	CommitP50   float64 `json:"commit_p50_ms"` // from publishing, at latency_events_per_s
+	CommitP99   float64 `json:"commit_p99_ms"`
+	LatencyRate float64 `json:"latency_events_per_s"`
 	RSSMiB      float64 `json:"rss_mib"`
 	CPUPerM     float64 `json:"consumer_cpu_s_per_million"`
 	PgCPUPerM   float64 `json:"postgres_cpu_s_per_million"`
@@ -28,6 +42,9 @@ type result struct {
 	Duplicates  float64 `json:"duplicate_share"`
 
 	Events      int               `json:"events"`
+	MillEvents  int               `json:"watermill_events"`
+	BatchEvts   int               `json:"watermill_batched_events"`
+	Poison      int               `json:"poison"`
 	EventBytes  int64             `json:"event_bytes"`
 	Orders      int               `json:"orders,omitempty"`
 	Shipments   int               `json:"shipments,omitempty"`
@@ -54,7 +71,7 @@ func (b *bench) median(arm string, of func(taken) float64) float64 {
 func rate(t taken) float64 { return t.perSecond() }
 
 // ratio is the median of the ratios within the rounds: what disturbs the machine
-// for a while disturbs both.
+// for a while disturbs both. It is 0 without that arm.
 func (b *bench) ratio(arm string) float64 {
 	var all []float64
 	for i, t := range b.taken["pipeline"] {
@@ -66,13 +83,24 @@ func (b *bench) ratio(arm string) float64 {
 }
 
 func (b *bench) wrong(arm string) (n int) {
-	if b.truth == nil {
+	if !b.cfg.oracle {
 		return -1
 	}
 	for _, t := range b.taken[arm] {
 		n += t.wrong
 	}
 	return n
+}
+
+// share says how many rows of an arm were wrong in its worst round, of how many.
+func (b *bench) share(arm string) string {
+	var worst taken
+	for _, t := range b.taken[arm] {
+		if t.judged > 0 && t.wrong >= worst.wrong {
+			worst = t
+		}
+	}
+	return fmt.Sprintf("%d of %d", worst.wrong, worst.judged)
 }
 
 func (b *bench) result(c report.Conditions) result {
@@ -83,10 +111,17 @@ func (b *bench) result(c report.Conditions) result {
 	perMillion := func(what func(taken) float64) float64 {
 		return of(func(t taken) float64 { return what(t) / float64(t.Events) * 1e6 })
 	}
+	s := b.stageOf("pipeline")
 	r := result{
 		EventsPerS: of(rate), SQLPerS: round(b.median("sql", rate)), CopyPerS: round(b.median("copy", rate)),
 		RatioSQL: round(b.ratio("sql")), RatioCopy: round(b.ratio("copy")),
-		WrongRows: b.wrong("pipeline"), WrongRowsQL: b.wrong("sql"),
+		RatioMill: round(b.ratio("watermill")), RatioBatch: round(b.ratio("watermill-batched")),
+		WrongRows: b.wrong("pipeline"), WrongRowsQL: b.wrong("sql"), WrongKilled: b.wrong(killing), WrongAgain: b.wrong(rebuilding),
+		WrongMill: b.share("watermill"), WrongBatch: b.share("watermill-batched"),
+		MillPerS: round(b.median("watermill", rate)), BatchPerS: round(b.median("watermill-batched", rate)),
+		RebuildPerS: round(b.median(rebuilding, rate)), RebuildS: round(b.median(rebuilding, func(t taken) float64 { return t.Seconds })),
+		RebuildMiB: round(b.median(rebuilding, func(t taken) float64 { return t.PeakMiB })),
+		CommitP50:  b.waits.P50, CommitP99: b.waits.P99, LatencyRate: b.cfg.latencyRate,
 		RSSMiB: of(func(t taken) float64 { return t.PeakMiB }), Hot: of(func(t taken) float64 { return t.hot }),
 		CPUPerM: perMillion(func(t taken) float64 { return t.CPU }), PgCPUPerM: perMillion(func(t taken) float64 { return t.pgCPU }),
 		WALPerEvent: of(func(t taken) float64 { return float64(t.wal) / float64(t.Events) }),
@@ -94,8 +129,9 @@ func (b *bench) result(c report.Conditions) result {
 		BatchSize:   of(func(t taken) float64 { return float64(t.Events) / float64(t.Batches) }),
 		Refolds:     share(func(t taken) int { return t.Refolds }), Late: share(func(t taken) int { return t.Late }),
 		Duplicates: share(func(t taken) int { return t.Duplicates }),
-		Events:     b.load.events, EventBytes: b.load.bytes / int64(max(1, b.load.events)),
-		Orders: b.truth.rows("orders"), Shipments: b.truth.rows("shipments"), UnderWay: b.cfg.shipments,
+		Events:     s.load.events, EventBytes: s.load.bytes / int64(max(1, s.load.events)), Poison: s.load.poison,
+		MillEvents: b.cfg.eventsOf("watermill"), BatchEvts: b.cfg.eventsOf("watermill-batched"),
+		Orders: s.rows.rows("orders"), Shipments: s.rows.rows("shipments"), UnderWay: b.cfg.shipments,
 		Vocabulary: "full", Rounds: b.cfg.rounds, Workers: b.cfg.workers, BatchEvents: b.cfg.batchEvents,
 		Broker: b.broker.kind, Postgres: b.server.version, Statements: b.cfg.statements, Conditions: c,
 	}
@@ -110,18 +146,30 @@ func round(v float64) float64 { return math.Round(v*1e4) / 1e4 }
 
 // table prints the medians of all arms side by side.
 func (b *bench) table() {
-	fmt.Fprintf(b.out, "\n%-9s %10s %8s %8s %8s %9s %8s %8s %8s %7s %6s\n",
-		"arm", "events/s", "batches", "cpu s/M", "pg s/M", "WAL B/ev", "refolds", "commit s", "in store", "peakMiB", "wrong")
-	for _, arm := range b.cfg.arms {
-		m := func(of func(taken) float64) float64 { return b.median(arm, of) }
-		perM := func(of func(taken) float64) float64 {
-			return m(func(t taken) float64 { return of(t) / float64(t.Events) * 1e6 })
+	fmt.Fprintf(b.out, "\n%-17s %8s %10s %8s %8s %8s %8s %5s %8s %8s %8s %7s  %s\n",
+		"arm", "events", "events/s", "batches", "cpu s/M", "pg s/M", "WAL B/ev", "HOT", "refolds", "commit s", "in store", "peakMiB", "wrong rows")
+	for _, arm := range []string{"pipeline", killing, "sql", "copy", rebuilding, "watermill", "watermill-batched"} {
+		if len(b.taken[arm]) > 0 {
+			b.line(arm)
 		}
-		fmt.Fprintf(b.out, "%-9s %10.0f %8.0f %8.1f %8.1f %9.0f %8.0f %8.1f %8.1f %7.0f %6d\n", arm, m(rate),
-			m(func(t taken) float64 { return float64(t.Batches) }), perM(func(t taken) float64 { return t.CPU }),
-			perM(func(t taken) float64 { return t.pgCPU }), m(func(t taken) float64 { return float64(t.wal) / float64(t.Events) }),
-			m(func(t taken) float64 { return float64(t.Refolds) }), m(func(t taken) float64 { return t.Commit }),
-			m(func(t taken) float64 { return t.Applying }), m(func(t taken) float64 { return t.PeakMiB }), b.wrong(arm))
 	}
-	fmt.Fprintf(b.out, "ratio to SQL alone %.2f, to COPY %.2f\n", b.ratio("sql"), b.ratio("copy"))
+	fmt.Fprintf(b.out, "ratio to SQL alone %.2f, to COPY %.2f, to Watermill %.1f, to Watermill batched by hand %.1f\n",
+		b.ratio("sql"), b.ratio("copy"), b.ratio("watermill"), b.ratio("watermill-batched"))
+	if b.waits.N > 0 {
+		fmt.Fprintf(b.out, "publish to commit at %.0f events/s: median %.1f ms, p99 %.1f ms\n", b.cfg.latencyRate, b.waits.P50, b.waits.P99)
+	}
+}
+
+func (b *bench) line(arm string) {
+	m := func(of func(taken) float64) float64 { return b.median(arm, of) }
+	perM := func(of func(taken) float64) float64 {
+		return m(func(t taken) float64 { return of(t) / float64(t.Events) * 1e6 })
+	}
+	fmt.Fprintf(b.out, "%-17s %8.0f %10.0f %8.0f %8.1f %8.1f %8.0f %5.2f %8.0f %8.1f %8.1f %7.0f  %s\n", arm,
+		m(func(t taken) float64 { return float64(t.Events) }), m(rate),
+		m(func(t taken) float64 { return float64(t.Batches) }), perM(func(t taken) float64 { return t.CPU }),
+		perM(func(t taken) float64 { return t.pgCPU }), m(func(t taken) float64 { return float64(t.wal) / float64(t.Events) }),
+		m(func(t taken) float64 { return t.hot }), m(func(t taken) float64 { return float64(t.Refolds) }),
+		m(func(t taken) float64 { return t.Commit }), m(func(t taken) float64 { return t.Applying }),
+		m(func(t taken) float64 { return t.PeakMiB }), b.share(arm))
 }
