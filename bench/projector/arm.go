@@ -73,6 +73,7 @@ var arms = map[string]func(ctx context.Context, j job, begin func()) (figures, e
 	rebuilding:          rebuild,
 	"watermill":         watermillEach,
 	"watermill-batched": watermillBatched,
+	"watermill-early":   watermillEarly,
 }
 
 // serveArm is the child's side.

@@ -60,8 +60,8 @@ func parse(args []string) (*config, error) {
 	f.DurationVar(&c.latency, "latency", 20*time.Second, "how long to measure from publishing to commit in thin traffic; 0: not at all")
 	f.Float64Var(&c.latencyRate, "latency-rate", 1000, "events per second of that")
 	f.IntVar(&c.watermillEvents, "watermill-events", 20_000, "how many of the events the arm watermill gets, which takes them one by one")
-	f.IntVar(&c.batchedEvents, "watermill-batched-events", 200_000, "how many the arm watermill-batched gets")
-	armList := f.String("arms", "pipeline,rebuild,sql,copy,watermill,watermill-batched",
+	f.IntVar(&c.batchedEvents, "watermill-batched-events", 200_000, "how many the arms get that batch by hand")
+	armList := f.String("arms", "pipeline,rebuild,sql,copy,watermill,watermill-batched,watermill-early",
 		"which arms to run; sql repeats the batches of the pipeline, rebuild its timeline")
 	f.StringVar(&c.brokers, "brokers", "", "`HOST:PORT,...` of a Kafka to use; it gets two topics of its own, which stay")
 	f.BoolVar(&c.kafka, "kafka", false, "start one node of Apache Kafka with scripts/kafka instead of the embedded broker")
@@ -132,13 +132,13 @@ func (c *config) eventsOf(arm string) int {
 	switch arm {
 	case "watermill":
 		return min(c.events, c.watermillEvents)
-	case "watermill-batched":
+	case "watermill-batched", "watermill-early":
 		return min(c.events, c.batchedEvents)
 	}
 	return c.events
 }
 
 // overwrites says whether an arm writes statuses only, the last one wins.
-func overwrites(arm string) bool { return arm == "watermill" || arm == "watermill-batched" }
+func overwrites(arm string) bool { return strings.HasPrefix(arm, "watermill") }
 
 func (c *config) brokerList() []string { return strings.Split(c.brokers, ",") }

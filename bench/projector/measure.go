@@ -88,9 +88,9 @@ func (b *bench) run(ctx context.Context) (err error) {
 // orders are those of the arms, round by round. The pipeline's batches must be
 // known before they can be repeated.
 var orders = [][]string{
-	{"pipeline", "sql", "copy", "watermill", "watermill-batched"},
-	{"watermill-batched", "copy", "pipeline", "watermill", "sql"},
-	{"watermill", "pipeline", "watermill-batched", "copy", "sql"},
+	{"pipeline", "sql", "copy", "watermill", "watermill-batched", "watermill-early"},
+	{"watermill-early", "copy", "pipeline", "watermill-batched", "watermill", "sql"},
+	{"watermill", "pipeline", "watermill-early", "copy", "watermill-batched", "sql"},
 }
 
 // rebuilding runs on the database of the pipeline, after it.

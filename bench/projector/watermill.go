@@ -148,6 +148,7 @@ type record struct {
 	part   projector.Partition
 	offset int64
 	event  *projector.Event // nil when it is none
+	done   chan struct{}    // closed by what commits it in a batch
 }
 
 func read(topic string, msg *message.Message) *record {

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -13,19 +12,35 @@ import (
 	"github.com/waybill-io/waybill/events"
 )
 
-// batchWait ends a batch that does not fill.
-const batchWait = 100 * time.Millisecond
+// A batch that does not fill ends after these times.
+const (
+	batchWait = 100 * time.Millisecond
+	fewWait   = 500 * time.Microsecond // of one that cannot get large
+)
 
-// watermillBatched is what remains of Watermill when somebody batches by hand:
-// handlers put messages into the batch of their partition's worker, and a worker
-// writes up to BatchEvents of them in a transaction with a few statements over
-// arrays.
-//
-// The next message of a partition comes only after the ack of the last, so a
-// batch of messages that are acked after the commit can never have more than one
-// message of each partition. This arm acks what is in a batch, which is as fast
-// as it gets and loses the batch when the process dies.
+// watermillBatched batches by hand: handlers put messages into the batch of their
+// partition's worker, which writes it in a transaction with a few statements over
+// arrays, and then has all of them acked. The next message of a partition comes
+// only after the ack of the last, so that no batch can have more than one of each.
 func watermillBatched(ctx context.Context, j job, begin func()) (figures, error) {
+	return batching(ctx, j, begin, batcher{most: min(j.BatchEvents, handlers/j.Workers), wait: fewWait})
+}
+
+// watermillEarly acks messages as soon as they are in a batch, of up to
+// BatchEvents. That is as fast as Watermill gets, and loses what is in batches
+// when the process dies.
+func watermillEarly(ctx context.Context, j job, begin func()) (figures, error) {
+	return batching(ctx, j, begin, batcher{most: j.BatchEvents, wait: batchWait, early: true})
+}
+
+// batcher says how batches are made.
+type batcher struct {
+	most  int
+	wait  time.Duration
+	early bool // messages are acked before they are committed
+}
+
+func batching(ctx context.Context, j job, begin func(), how batcher) (figures, error) {
 	m, err := newMill(ctx, j, begin, j.Workers)
 	if err != nil {
 		return figures{}, err
@@ -33,8 +48,8 @@ func watermillBatched(ctx context.Context, j job, begin func()) (figures, error)
 	g, ctx := errgroup.WithContext(ctx)
 	queues := make([]chan *record, j.Workers)
 	for i := range queues {
-		queues[i] = make(chan *record, j.BatchEvents)
-		g.Go(func() error { return m.work(ctx, queues[i]) })
+		queues[i] = make(chan *record, how.most)
+		g.Go(func() error { return m.work(ctx, queues[i], how) })
 	}
 	g.Go(func() error {
 		defer func() {
@@ -42,50 +57,62 @@ func watermillBatched(ctx context.Context, j job, begin func()) (figures, error)
 				close(q)
 			}
 		}()
-		return m.run(ctx, func(ctx context.Context, r *record) error {
-			select {
-			case queues[workerOf(r, len(queues))] <- r:
-				return nil
-			case <-ctx.Done():
-				return ctx.Err()
-			}
+		return m.run(ctx, func(_ context.Context, r *record) error {
+			return how.put(ctx, queues[workerOf(r, len(queues))], r)
 		})
 	})
 	err = g.Wait()
 	return m.figures, errors.Join(err, m.close())
 }
 
-func workerOf(r *record, workers int) int {
-	h := fnv.New32a()
-	fmt.Fprint(h, r.part)
-	return int(h.Sum32() % uint32(workers))
+// put returns when the message may be acked.
+func (b batcher) put(ctx context.Context, queue chan<- *record, r *record) error {
+	r.done = make(chan struct{})
+	select {
+	case queue <- r:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if b.early {
+		return nil
+	}
+	select {
+	case <-r.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
+func workerOf(r *record, workers int) int { return int(r.part.ID) % workers }
+
 // work writes batches until the queue is closed.
-func (m *mill) work(ctx context.Context, queue <-chan *record) error {
+func (m *mill) work(ctx context.Context, queue <-chan *record, how batcher) error {
 	for {
-		batch := collect(queue, m.j.BatchEvents)
+		batch := how.collect(queue)
 		if len(batch) == 0 {
 			return nil
 		}
 		if err := m.writeBatch(ctx, batch); err != nil {
 			return fmt.Errorf("write a batch of %d: %w", len(batch), err)
 		}
+		for _, r := range batch {
+			close(r.done)
+		}
 		m.committed(batch...)
 	}
 }
 
-// collect waits for a first record and takes what comes after it, up to most
-// and no longer than batchWait.
-func collect(queue <-chan *record, most int) []*record {
+// collect waits for a first record and takes what comes after it.
+func (b batcher) collect(queue <-chan *record) []*record {
 	first, ok := <-queue
 	if !ok {
 		return nil
 	}
 	batch := []*record{first}
-	late := time.NewTimer(batchWait)
+	late := time.NewTimer(b.wait)
 	defer late.Stop()
-	for len(batch) < most {
+	for len(batch) < b.most {
 		select {
 		case r, ok := <-queue:
 			if !ok {
