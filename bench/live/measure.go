@@ -8,7 +8,6 @@ import (
 	"io"
 	"math"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -21,35 +20,15 @@ import (
 	"github.com/waybill-io/waybill/internal/topic"
 )
 
-// spread describes many waits, in milliseconds.
-type spread struct {
-	N   int     `json:"n"`
-	P50 float64 `json:"p50"`
-	P90 float64 `json:"p90"`
-	P99 float64 `json:"p99"`
-	Max float64 `json:"max"`
-}
-
-func spreadOf(ms []float64) spread {
-	if len(ms) == 0 {
-		return spread{}
-	}
-	slices.Sort(ms)
-	at := func(p float64) float64 {
-		return math.Round(ms[min(len(ms)-1, int(p*float64(len(ms))))]*10) / 10
-	}
-	return spread{len(ms), at(.5), at(.9), at(.99), at(1)}
-}
-
 // result is the last line.
 type result struct {
 	Rate           float64           `json:"events_per_s"`
 	Events         int               `json:"events"`
-	ToAck          spread            `json:"publish_to_ack_ms"`
-	ToChange       spread            `json:"publish_to_change_written_ms"`
-	ToSocket       spread            `json:"publish_to_socket_ms"`
-	ToPage         spread            `json:"publish_to_dom_ms"`
-	ChangeToSocket spread            `json:"change_written_to_socket_ms"`
+	ToAck          report.Spread     `json:"publish_to_ack_ms"`
+	ToChange       report.Spread     `json:"publish_to_change_written_ms"`
+	ToSocket       report.Spread     `json:"publish_to_socket_ms"`
+	ToPage         report.Spread     `json:"publish_to_dom_ms"`
+	ChangeToSocket report.Spread     `json:"change_written_to_socket_ms"`
 	Frames         int               `json:"frames"`
 	LeftScreen     int               `json:"rows_left_screen_first"`
 	ClockSlackMS   float64           `json:"page_clock_slack_ms"`
@@ -134,7 +113,7 @@ func observe(ctx context.Context, cfg *config, p *platform, page *page, r *resul
 		return err
 	}
 	r.Events, r.Frames = l.count, s.frames
-	r.ToAck, r.ToSocket, r.ChangeToSocket = spreadOf(l.acks), spreadOf(s.waits), spreadOf(s.ages)
+	r.ToAck, r.ToSocket, r.ChangeToSocket = report.SpreadOf(l.acks), report.SpreadOf(s.waits), report.SpreadOf(s.ages)
 	if err := r.written(ctx, p, l); err != nil {
 		return err
 	}
@@ -146,7 +125,7 @@ func observe(ctx context.Context, cfg *config, p *platform, page *page, r *resul
 		return err
 	}
 	ms, left := waits(l, seen)
-	r.ToPage, r.LeftScreen = spreadOf(ms), left
+	r.ToPage, r.LeftScreen = report.SpreadOf(ms), left
 	return nil
 }
 
@@ -239,7 +218,7 @@ func (r *result) written(ctx context.Context, p *platform, l *ledger) error {
 			ms = append(ms, millis(at.Sub(t.at)))
 		}
 	}
-	r.ToChange = spreadOf(ms)
+	r.ToChange = report.SpreadOf(ms)
 	return nil
 }
 
@@ -247,7 +226,7 @@ func (r *result) print(w io.Writer) {
 	fmt.Fprintf(w, "%.0f events/s, %d measured, browser: %s\n\n%-34s %7s %8s %8s %8s %8s\n", r.Rate, r.Events, r.Browser, "milliseconds", "n", "p50", "p90", "p99", "max")
 	for _, l := range []struct {
 		name string
-		spread
+		report.Spread
 	}{
 		{"publish → acknowledged", r.ToAck}, {"publish → change written", r.ToChange}, {"change written → frame (newest)", r.ChangeToSocket},
 		{"publish → WebSocket client", r.ToSocket}, {"publish → document in Chromium", r.ToPage},

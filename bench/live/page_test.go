@@ -27,14 +27,3 @@ func TestWaits_countOnlyRowsThatStoodThereWhenTheirEventWasPublished(t *testing.
 		t.Errorf("waits = %v and %d left, want %v and 1", ms, left, want)
 	}
 }
-
-func TestSpread_namesTheMiddleAndTheTail(t *testing.T) {
-	t.Parallel()
-	var ms []float64
-	for i := range 1000 {
-		ms = append(ms, float64(1000-i))
-	}
-	if got, want := spreadOf(ms), (spread{1000, 501, 901, 991, 1000}); got != want {
-		t.Errorf("spread = %+v, want %+v", got, want)
-	}
-}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/waybill-io/waybill/bench/internal/proc"
+	"github.com/waybill-io/waybill/bench/internal/report"
 	"github.com/waybill-io/waybill/internal/topic"
 )
 
@@ -38,21 +39,21 @@ type job struct {
 
 // figures are what an arm measures.
 type figures struct {
-	Events     int     // records taken
-	Stored     int     // events written
-	Duplicates int     // copies refused
-	Late       int     // events that found newer ones
-	Refolds    int     // streams folded from their history
-	Changes    int     // entities that clients were told of
-	Batches    int     // transactions
-	Seconds    float64 // from the first claim to the last commit
-	Commit     float64 // of these, by all workers, in COMMIT
-	Applying   float64 // of these, by all workers, in the store
-	CPU        float64 // seconds of this process meanwhile
-	PeakMiB    float64 // of this process
-	Fill       float64 // of Seconds, until a rebuild has filled its version
-	First      float64 // seconds from the start of the process to the first commit
-	Waits      spread  // of events, from when they were published to their commit
+	Events     int           // records taken
+	Stored     int           // events written
+	Duplicates int           // copies refused
+	Late       int           // events that found newer ones
+	Refolds    int           // streams folded from their history
+	Changes    int           // entities that clients were told of
+	Batches    int           // transactions
+	Seconds    float64       // from the first claim to the last commit
+	Commit     float64       // of these, by all workers, in COMMIT
+	Applying   float64       // of these, by all workers, in the store
+	CPU        float64       // seconds of this process meanwhile
+	PeakMiB    float64       // of this process
+	Fill       float64       // of Seconds, until a rebuild has filled its version
+	First      float64       // seconds from the start of the process to the first commit
+	Waits      report.Spread // of events, from when they were published to their commit
 	Cuts       []cut
 
 	first time.Time // of the commits

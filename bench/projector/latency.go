@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"math"
-	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -13,26 +11,6 @@ import (
 	"github.com/waybill-io/waybill/internal/scenario"
 	"github.com/waybill-io/waybill/internal/topic"
 )
-
-// spread describes many waits, in milliseconds.
-type spread struct {
-	N   int     `json:"n"`
-	P50 float64 `json:"p50"`
-	P90 float64 `json:"p90"`
-	P99 float64 `json:"p99"`
-	Max float64 `json:"max"`
-}
-
-func spreadOf(ms []float64) spread {
-	if len(ms) == 0 {
-		return spread{}
-	}
-	slices.Sort(ms)
-	at := func(p float64) float64 {
-		return math.Round(ms[min(len(ms)-1, int(p*float64(len(ms))))]*10) / 10
-	}
-	return spread{len(ms), at(.5), at(.9), at(.99), at(1)}
-}
 
 // warmup is how long thin traffic flows before it is measured: plans are made
 // and the first orders are under way.

@@ -21,7 +21,7 @@ type bench struct {
 	server *server
 	stages map[int]*stage // by the number of their events
 	taken  map[string][]taken
-	waits  spread // from publishing to commit
+	waits  report.Spread // from publishing to commit
 }
 
 // taken is what one arm took in one round.

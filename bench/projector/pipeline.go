@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/waybill-io/waybill/bench/internal/report"
 	"github.com/waybill-io/waybill/internal/ops"
 	"github.com/waybill-io/waybill/internal/projector"
 	"github.com/waybill-io/waybill/internal/readmodel"
@@ -52,7 +53,7 @@ func pipeline(ctx context.Context, j job, begin func()) (figures, error) {
 	if err := g.Wait(); err != nil {
 		return figures{}, err
 	}
-	m.figures.Waits = spreadOf(m.waits)
+	m.figures.Waits = report.SpreadOf(m.waits)
 	return m.figures, nil
 }
 

@@ -31,28 +31,13 @@ func (w *worker) decode(g *gathered) Batch {
 // its key do not belong.
 func (w *worker) read(r *Record) (e Event, err error) {
 	defer w.catch(&err)
-	if e, err = decodeOne(r); err != nil {
+	if e, err = Decode(r); err != nil {
 		return Event{}, err
 	}
 	if home, known := w.session.Home(r.Partition.Topic, r.Key); known && home != r.Partition.ID && !w.cfg.AnyPartition {
 		return Event{}, &events.Error{Code: codeWrongPartition, Detail: fmt.Sprintf("the key belongs on partition %d", home)}
 	}
 	return e, nil
-}
-
-func decodeOne(r *Record) (Event, error) {
-	e, err := events.Decode(r.Message)
-	if err != nil {
-		return Event{}, newerOr(r, err)
-	}
-	if e.Stream().Topic() != r.Partition.Topic && isOurs(r.Partition.Topic) {
-		return Event{}, &events.Error{Code: events.CodeSchema, Field: "type", Detail: "does not belong on this topic"}
-	}
-	hash, err := e.ContentHash()
-	if err != nil {
-		return Event{}, err
-	}
-	return Event{Event: e, Hash: hash, Record: r}, nil
 }
 
 // isOurs reports a topic by its own name; tests and migrations may use others.

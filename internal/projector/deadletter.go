@@ -21,13 +21,13 @@ type DeadLetters interface {
 	Publish(ctx context.Context, letters []DeadLetter) error
 }
 
-// Decode reads a record that was refused before, with what the program knows
-// now, and holds it against its topic. Which partition it lies on no longer
-// matters: whoever asks has seen the record.
+// Decode reads a record with what this program knows, and holds it against its
+// topic. Which partition it lies on matters in the log alone, and not to a dead
+// letter that is replayed.
 func Decode(r *Record) (Event, error) {
 	e, err := events.Decode(r.Message)
 	if err != nil {
-		return Event{}, err
+		return Event{}, newerOr(r, err)
 	}
 	if e.Stream().Topic() != r.Partition.Topic && isOurs(r.Partition.Topic) {
 		return Event{}, &events.Error{Code: events.CodeSchema, Field: "type", Detail: "does not belong on this topic"}

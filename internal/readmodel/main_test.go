@@ -1,21 +1,14 @@
 package readmodel_test
 
 import (
-	"flag"
 	"os"
 	"testing"
+
+	"github.com/waybill-io/waybill/internal/tracking/trackingtest"
 )
 
-// TestMain tries each property on 200 random cases unless -rapid.checks says
-// otherwise: each is many transactions.
+// TestMain tries each property on 200 random cases: each is many transactions.
 func TestMain(m *testing.M) {
-	flag.Parse()
-	said := false
-	flag.Visit(func(f *flag.Flag) { said = said || f.Name == "rapid.checks" })
-	if !said {
-		if err := flag.Set("rapid.checks", "200"); err != nil {
-			panic(err)
-		}
-	}
+	trackingtest.Checks("200")
 	os.Exit(m.Run())
 }

@@ -1,21 +1,14 @@
 package tracking_test
 
 import (
-	"flag"
 	"os"
 	"testing"
+
+	"github.com/waybill-io/waybill/internal/tracking/trackingtest"
 )
 
-// TestMain checks each property on 300 random cases unless -rapid.checks says
-// otherwise.
+// TestMain tries each property on 300 random cases; make properties on 10,000.
 func TestMain(m *testing.M) {
-	flag.Parse()
-	said := false
-	flag.Visit(func(f *flag.Flag) { said = said || f.Name == "rapid.checks" })
-	if !said {
-		if err := flag.Set("rapid.checks", "300"); err != nil {
-			panic(err)
-		}
-	}
+	trackingtest.Checks("300")
 	os.Exit(m.Run())
 }
