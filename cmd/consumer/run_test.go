@@ -81,7 +81,7 @@ func stops(t *testing.T, p *clitest.Process) {
 func TestRun_aDatabaseWithoutTheSchemaIsAnErrorThatSaysWhatToDo(t *testing.T) {
 	t.Parallel()
 	url := stacktest.Postgres(t)
-	o := clitest.Call(t, run, []string{"run", "--brokers=" + clitest.Free(t), "--database-url=" + url, "--ops-addr=127.0.0.1:0"}, nil)
+	o := clitest.Call(t, run, []string{"run", "--brokers=" + clitest.Nowhere, "--database-url=" + url, "--ops-addr=127.0.0.1:0"}, nil)
 	if !errors.Is(o.Err, readmodel.ErrSchema) || !strings.Contains(o.Err.Error(), "run consumer migrate") {
 		t.Errorf("error = %v, want %v and what to do", o.Err, readmodel.ErrSchema)
 	}
@@ -93,7 +93,7 @@ func TestRun_aDatabaseWithoutTheSchemaIsAnErrorThatSaysWhatToDo(t *testing.T) {
 func TestRun_aTakenPortIsNamed(t *testing.T) {
 	t.Parallel()
 	taken := clitest.Taken(t)
-	o := clitest.Call(t, run, []string{"run", "--brokers=" + clitest.Free(t), "--database-url=postgres://u:p@127.0.0.1:1/w", "--ops-addr=" + taken}, nil)
+	o := clitest.Call(t, run, []string{"run", "--brokers=" + clitest.Nowhere, "--database-url=postgres://u:p@" + clitest.Nowhere + "/w", "--ops-addr=" + taken}, nil)
 	if o.Err == nil || !strings.Contains(o.Err.Error(), taken) {
 		t.Errorf("error = %v, want one that names %s", o.Err, taken)
 	}
@@ -121,8 +121,8 @@ func TestMigrate_bringsSchemaAndTopicsOnce(t *testing.T) {
 func TestMigrate_givesUpInTime(t *testing.T) {
 	t.Parallel()
 	for name, args := range map[string][]string{
-		"a database that is away": {"--database-url=postgres://u:" + secret + "@" + clitest.Free(t) + "/w"},
-		"a broker that is away":   {"--database-url=" + stacktest.Postgres(t), "--brokers=" + clitest.Free(t)},
+		"a database that is away": {"--database-url=postgres://u:" + secret + "@" + clitest.Nowhere + "/w"},
+		"a broker that is away":   {"--database-url=" + stacktest.Postgres(t), "--brokers=" + clitest.Nowhere},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := clitest.Call(t, run, append([]string{"migrate", "--timeout=2s"}, args...), nil)

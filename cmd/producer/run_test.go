@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -19,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/waybill-io/waybill/cmd/internal/cli"
+	"github.com/waybill-io/waybill/cmd/internal/clitest"
 	"github.com/waybill-io/waybill/events"
 	"github.com/waybill-io/waybill/internal/devstack"
 	"github.com/waybill-io/waybill/internal/devstack/stacktest"
@@ -277,20 +277,10 @@ func TestWrongUsageNamesTheFlagOrTheVariable(t *testing.T) {
 }
 
 // nobody is an address where nobody listens.
-func nobody(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return "--brokers=" + l.Addr().String()
-}
+const nobody = "--brokers=" + clitest.Nowhere
 
 func TestExitCodes(t *testing.T) {
-	flag := nobody(t)
+	flag := nobody
 	table := write(t, "orders.csv", orders)
 	tests := []struct {
 		name string
@@ -337,7 +327,7 @@ type shut struct{}
 func (shut) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
 func TestASuccessThatCannotBeToldIsNone(t *testing.T) {
-	err := run(t.Context(), []string{nobody(t), "publish", write(t, "e.ndjson", "")}, func(string) string { return "" }, shut{}, io.Discard)
+	err := run(t.Context(), []string{nobody, "publish", write(t, "e.ndjson", "")}, func(string) string { return "" }, shut{}, io.Discard)
 	if got := (called{err: err}); !errors.Is(err, io.ErrClosedPipe) || got.code() != 74 {
 		t.Errorf("exit code %d: %v, want 74 and %v", got.code(), err, io.ErrClosedPipe)
 	}

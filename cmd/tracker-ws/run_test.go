@@ -24,7 +24,7 @@ func TestServe_aDatabaseThatIsAwayIsShownAndDoesNotKeepItFromStopping(t *testing
 	opsAddr := clitest.Free(t)
 	p := clitest.Start(t, []string{
 		"serve", "--listen=127.0.0.1:0", "--ops-addr=" + opsAddr, "--jwt-secret-file=" + secretFile(t, longText),
-		"--database-url=postgres://u:" + secret + "@" + clitest.Free(t) + "/w",
+		"--database-url=postgres://u:" + secret + "@" + clitest.Nowhere + "/w",
 	}, nil)
 	if status := clitest.NotReady(t, opsAddr, "reader"); !strings.Contains(status.Detail, "connect") || strings.Contains(status.Detail, secret) {
 		t.Errorf("detail = %q, want that the database cannot be connected to, and no password", status.Detail)

@@ -105,6 +105,10 @@ func Taken(t testing.TB) string {
 	return l.Addr().String()
 }
 
+// Nowhere is an address where nobody listens, nor will: a port that is free now
+// may be given to the very process that is to find nobody there.
+const Nowhere = "127.0.0.1:1"
+
 // Free is an address where nobody listens now.
 func Free(t testing.TB) string {
 	t.Helper()
