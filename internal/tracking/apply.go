@@ -35,7 +35,7 @@ func (s *Shipment) apply(it Scan) Mark {
 func (s *Shipment) Settle() { s.settle() }
 
 func (s *Shipment) mayApply(f *Fact) bool {
-	if len(s.Parcels) == 0 || f.Class() != events.Actual || f.skewed() || !s.Guard.after(f.Key) {
+	if len(s.Parcels) == 0 || f.Class() != events.Actual || f.skewed() || !f.after(s.Guard.Newest) {
 		return false
 	}
 	switch f.Type() {
@@ -51,8 +51,8 @@ func (s *Shipment) mayApply(f *Fact) bool {
 	return !slices.Contains(s.Guard.Pending, twin(f))
 }
 
-// after reports whether a key lies after all facts so far, and not beside the
-// newest: a copy of it would lie there.
-func (g *Guard) after(k Key) bool {
-	return cmp.Or(cmp.Compare(k.When, g.Newest.When), cmp.Compare(k.Rank, g.Newest.Rank)) > 0
+// after reports whether a fact lies after all others of its stream, and not
+// beside the newest: a copy of it would lie there.
+func (f *Fact) after(newest Key) bool {
+	return cmp.Or(cmp.Compare(f.Key.When, newest.When), cmp.Compare(f.Key.Rank, newest.Rank)) > 0
 }

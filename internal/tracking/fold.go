@@ -274,6 +274,9 @@ func newest(l *ledger, scans []Scan) Key {
 
 // pending lists what is retracted but has not come yet.
 func (l *ledger) pending(own []*Fact) []Twin {
+	if len(l.retracting) == 0 {
+		return nil
+	}
 	here := make(map[Twin]bool, len(own))
 	for _, f := range own {
 		here[twin(f)] = true

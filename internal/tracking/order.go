@@ -34,7 +34,8 @@ type OrderBase struct {
 	ConfirmedAt time.Time `json:"confirmed_at,omitzero"`
 	ClosedAt    time.Time `json:"closed_at,omitzero"`
 
-	Newest Key `json:"newest,omitzero"` // of its own facts that stand
+	Newest  Key    `json:"newest,omitzero"`   // of its own facts that stand
+	Pending []Twin `json:"pending,omitempty"` // retracted before they came
 }
 
 // BaseLine is what the order's own facts say of a line.
@@ -88,7 +89,7 @@ func (b *OrderBase) ReturnsOpen() []string {
 // FoldOrder folds all facts of an order's own stream.
 func FoldOrder(own []*Fact) (OrderBase, Marks) {
 	l := count(own)
-	b := OrderBase{Revision: int64(l.stored), Newest: l.newest}
+	b := OrderBase{Revision: int64(l.stored), Newest: l.newest, Pending: l.pending(own)}
 	facts := b.place(l)
 	for _, f := range facts {
 		b.step(f)

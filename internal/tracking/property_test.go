@@ -127,6 +127,13 @@ func TestPropertyApplyIsFoldWhereItAccepts(t *testing.T) {
 				t.Fatalf("%s after a fact was applied (-folded +applied):\n%s", id, diff)
 			}
 		}
+		w.OnApplyOrder = func(id events.OrderID) {
+			base, marks := w.RefoldOrder(id)
+			kept, noted := w.Order(id)
+			if diff := differ(base, kept) + differ(marks, noted); diff != "" {
+				t.Fatalf("%s after a fact was applied (-folded +applied):\n%s", id, diff)
+			}
+		}
 		for _, f := range arriving(t, all) {
 			w.Take(f)
 		}

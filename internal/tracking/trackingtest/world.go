@@ -63,7 +63,9 @@ func Fold(facts map[events.Stream][]*tracking.Fact) World {
 		}
 	}
 	w.hold(held)
-	w.foldOrders(facts)
+	w.orders(facts, func(id events.OrderID) (tracking.OrderBase, tracking.Marks) {
+		return tracking.FoldOrder(facts[events.Stream{Kind: events.OrderStream, ID: string(id)}])
+	})
 	return w
 }
 
@@ -123,15 +125,15 @@ func (w *World) hold(held map[events.Stream][]tracking.Holding) {
 	}
 }
 
-// foldOrders folds the orders with what became of their lines in shipments. Of
-// an order that only shipments speak of there is a placeholder.
-func (w *World) foldOrders(facts map[events.Stream][]*tracking.Fact) {
+// orders joins the orders with what became of their lines in shipments. Of an
+// order that only shipments speak of there is a placeholder.
+func (w *World) orders(facts map[events.Stream][]*tracking.Fact, of func(events.OrderID) (tracking.OrderBase, tracking.Marks)) {
 	carried := w.carried()
 	w.Orders = map[events.OrderID]tracking.Order{}
-	for stream, own := range facts {
+	for stream := range facts {
 		if stream.Kind == events.OrderStream {
 			id := events.OrderID(stream.ID)
-			base, marks := tracking.FoldOrder(own)
+			base, marks := of(id)
 			w.add(marks)
 			w.Orders[id] = base.With(id, carried[id])
 		}

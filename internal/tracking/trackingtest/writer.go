@@ -11,13 +11,17 @@ import (
 // Writer keeps a [World] as the projector does, batch by batch: it applies what
 // may be applied, and folds everything else again from all facts so far.
 type Writer struct {
-	Applied  int                     // facts that needed no fold
-	OnApply  func(events.ShipmentID) // called after a batch that was applied; may be nil
+	Applied         int // facts of shipments that needed no fold
+	AppliedToOrders int
+	OnApply         func(events.ShipmentID) // called after a batch that was applied; may be nil
+	OnApplyOrder    func(events.OrderID)    // the same of an order
+
 	facts    map[events.Stream][]*tracking.Fact
 	stored   map[tracking.Ref]bool
 	scans    map[events.ShipmentID][]tracking.Scan // that count, by who had the number
 	ships    map[events.ShipmentID]*tracking.Shipment
 	shipmark map[events.ShipmentID]tracking.Marks
+	orders   map[events.OrderID]*keptOrder
 }
 
 // NewWriter returns a Writer that knows nothing.
@@ -25,12 +29,14 @@ func NewWriter() *Writer {
 	return &Writer{
 		facts: map[events.Stream][]*tracking.Fact{}, stored: map[tracking.Ref]bool{}, scans: map[events.ShipmentID][]tracking.Scan{},
 		ships: map[events.ShipmentID]*tracking.Shipment{}, shipmark: map[events.ShipmentID]tracking.Marks{},
+		orders: map[events.OrderID]*keptOrder{},
 	}
 }
 
 // Take takes a batch of facts of whatever streams, of both topics.
 func (w *Writer) Take(batch ...*tracking.Fact) {
 	fresh := map[events.ShipmentID][]tracking.Scan{}
+	orders := map[events.OrderID][]*tracking.Fact{}
 	before, given := w.scans, false
 	for _, f := range batch {
 		if w.stored[f.Ref()] {
@@ -40,9 +46,13 @@ func (w *Writer) Take(batch ...*tracking.Fact) {
 		w.stored[f.Ref()] = true
 		w.facts[stream] = append(w.facts[stream], f)
 		given = given || stream.Kind == events.TrackingStream || f.Type() == events.TypeTrackingAssigned || f.Type() == events.TypeRetracted
-		if stream.Kind == events.ShipmentStream {
+		switch stream.Kind {
+		case events.ShipmentStream:
 			id := events.ShipmentID(stream.ID)
 			fresh[id] = append(fresh[id], tracking.Scan{Fact: f})
+		case events.OrderStream:
+			id := events.OrderID(stream.ID)
+			orders[id] = append(orders[id], f)
 		}
 	}
 	if given {
@@ -51,6 +61,9 @@ func (w *Writer) Take(batch ...*tracking.Fact) {
 	}
 	for _, id := range w.concerned(fresh, before) {
 		w.ship(id, fresh[id], before[id])
+	}
+	for id, own := range orders {
+		w.order(id, own)
 	}
 }
 
@@ -130,6 +143,6 @@ func (w *Writer) World() World {
 		all.add(w.shipmark[id])
 	}
 	all.hold(held)
-	all.foldOrders(w.facts)
+	all.orders(w.facts, w.Order)
 	return all
 }
