@@ -65,7 +65,7 @@ func (s *Source) groupConfig(d *dialer, b *balancer) kafka.ConsumerGroupConfig {
 		},
 		GroupBalancers:    []kafka.GroupBalancer{b},
 		HeartbeatInterval: time.Second,
-		SessionTimeout:    15 * time.Second,
+		SessionTimeout:    10 * time.Second,
 		RebalanceTimeout:  20 * time.Second,
 		JoinGroupBackoff:  time.Second,
 		StartOffset:       kafka.FirstOffset,

@@ -98,7 +98,7 @@ func (p *platform) likeNew() {
 // on.
 func TestAConsumerThatSleptThroughItsReplacementIsFenced(t *testing.T) {
 	if testing.Short() {
-		t.Skip("the group gives a silent member up after 15 seconds")
+		t.Skip("the group gives a silent member up after 10 seconds")
 	}
 	t.Parallel()
 	p := newPlatform(t)

@@ -17,7 +17,7 @@ import (
 // What a group of consumers promises, and the session timeout that it has.
 const (
 	moves   = 5 * time.Second // after a member joins or leaves
-	session = 15 * time.Second
+	session = 10 * time.Second
 	noise   = 10 * time.Second // of a machine that runs other tests
 )
 
@@ -66,7 +66,7 @@ func (p *platform) shared(what string, within time.Duration, want map[*clitest.P
 // meanwhile.
 func TestConsumersShareTheWork(t *testing.T) {
 	if testing.Short() {
-		t.Skip("the group gives a silent member up after 15 seconds, twice")
+		t.Skip("the group gives a silent member up after 10 seconds, twice")
 	}
 	t.Parallel()
 	program := buildConsumer(t, "")
