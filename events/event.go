@@ -2,6 +2,7 @@ package events
 
 import (
 	"crypto/sha256"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -90,18 +91,40 @@ func (e *Event) ContentHash() ([sha256.Size]byte, error) {
 	if err != nil {
 		return [sha256.Size]byte{}, err
 	}
-	doc := make(jsontext.Value, 0, len(body)+96)
+	if hash, ok := e.plainHash(body); ok {
+		return hash, nil
+	}
+	doc := e.appendHead(make(jsontext.Value, 0, len(body)+96))
+	doc = append(append(doc, body...), ']')
+	if err := (*jsontext.Value)(&doc).Canonicalize(); err != nil {
+		return [sha256.Size]byte{}, err
+	}
+	return sha256.Sum256(doc), nil
+}
+
+// plainHash is the content hash of a body that is plain JSON.
+func (e *Event) plainHash(body []byte) (hash [sha256.Size]byte, ok bool) {
+	const usual = 2 << 10
+	var room [usual]byte
+	doc := e.appendHead(room[:0])
+	need := len(doc) + 2*len(body) + 1
+	if need > usual {
+		doc = slices.Grow(doc, need-len(doc))
+	}
+	n, ok := canonicalize(doc[len(doc):need], body)
+	if !ok {
+		return hash, false
+	}
+	return sha256.Sum256(append(doc[:len(doc)+n], ']')), true
+}
+
+// appendHead begins the document that is hashed, in canonical form.
+func (e *Event) appendHead(doc []byte) []byte {
 	doc = append(doc, `["`...)
 	doc = append(doc, e.Type()...)
 	doc = append(doc, `","`...)
 	doc = e.OccurredAt().UTC().AppendFormat(doc, time.RFC3339Nano)
-	doc = append(doc, `",`...)
-	doc = append(doc, body...)
-	doc = append(doc, ']')
-	if err := doc.Canonicalize(); err != nil {
-		return [sha256.Size]byte{}, err
-	}
-	return sha256.Sum256(doc), nil
+	return append(doc, `",`...)
 }
 
 // body returns the data as JSON: as the producer wrote it, else encoded anew.
