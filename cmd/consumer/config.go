@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/waybill-io/waybill/cmd/internal/cli"
+	"github.com/waybill-io/waybill/internal/projector"
 )
 
 // config is what the flags and variables say.
@@ -34,7 +35,9 @@ type runConfig struct {
 	BatchWait   time.Duration   `help:"Longest wait for a fuller batch." default:"25ms"`
 	Memory      int             `help:"MiB to stay below, as far as that is possible; 0 is 96 and 64 for each worker. GOMEMLIMIT is stronger." default:"0"`
 
-	HaltOnNewer  bool `help:"Stop a partition at an event of a newer version of a known type, instead of keeping it as a dead letter."`
+	HaltOnNewer bool              `help:"Stop a partition at an event of a newer version of a known type, instead of keeping it as a dead letter."`
+	Park        projector.Parking `help:"Have the later records of a key wait behind a dead letter of one of these types until it is settled: comma-separated, such as order.placed.v1, order.* or *. Without it, keys go on." placeholder:"TYPES"`
+
 	AnyPartition bool `help:"Take records on partitions that their keys do not belong on, as in a topic that was given more partitions."`
 }
 

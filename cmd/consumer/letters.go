@@ -17,6 +17,12 @@ import (
 // errPoison says that a replay did not settle everything.
 var errPoison = errors.New("could still not be applied")
 
+// errStuck says that what waited for settled letters waits for others now.
+var errStuck = errors.New("could not be applied, and the rest of its key waits for it now")
+
+// shownWaiting is how many of the records that wait for a dead letter are shown.
+const shownWaiting = 100
+
 // errMissing says that a dead letter which was asked for is not there.
 var errMissing = errors.New("no dead letter is kept of")
 
@@ -66,7 +72,11 @@ func (c *showConfig) run(ctx context.Context, store *readmodel.Store, out *lette
 	}
 	there := map[readmodel.Place]bool{}
 	for i := range list {
-		out.show(&list[i])
+		waiting, err := store.Waiting(ctx, list[i].Place(), shownWaiting)
+		if err != nil {
+			return err
+		}
+		out.show(&list[i], waiting)
 		there[list[i].Place()] = true
 	}
 	var missing []error
@@ -83,7 +93,7 @@ func (c *replayConfig) run(ctx context.Context, store *readmodel.Store, out *let
 	if err != nil {
 		return err
 	}
-	poison := 0
+	poison, stuck := 0, 0
 	for i := range list {
 		var done readmodel.Replayed
 		err := patiently(ctx, func() (err error) {
@@ -96,13 +106,24 @@ func (c *replayConfig) run(ctx context.Context, store *readmodel.Store, out *let
 		if done.Refused != nil {
 			poison++
 		}
+		if done.Behind.Head != nil {
+			stuck++
+		}
 		out.replayed(&done, c.DryRun)
 	}
 	out.more(more)
-	if poison > 0 {
-		return fmt.Errorf("%d of %d records %w", poison, len(list), errPoison)
+	return errors.Join(counted(poison, len(list), errPoison), counted(stuck, len(list), errStuck))
+}
+
+// counted is the error that so many of all have, nil for none.
+func counted(n, all int, err error) error {
+	switch {
+	case n == 0:
+		return nil
+	case errors.Is(err, errStuck):
+		return fmt.Errorf("behind %d of %d records one that waited %w", n, all, err)
 	}
-	return nil
+	return fmt.Errorf("%d of %d records %w", n, all, err)
 }
 
 func (c *discardConfig) run(ctx context.Context, store *readmodel.Store, out *letterPrinter) error {
@@ -110,8 +131,9 @@ func (c *discardConfig) run(ctx context.Context, store *readmodel.Store, out *le
 	if err != nil {
 		return err
 	}
+	stuck := 0
 	for i := range list {
-		var done bool
+		var done readmodel.Discarded
 		err := patiently(ctx, func() (err error) {
 			done, err = store.Discard(ctx, list[i].Place(), whoever(c.By), c.Reason, c.DryRun)
 			return err
@@ -119,10 +141,13 @@ func (c *discardConfig) run(ctx context.Context, store *readmodel.Store, out *le
 		if err != nil {
 			return err
 		}
-		out.discarded(list[i].Place(), done, c.DryRun)
+		if done.Behind.Head != nil {
+			stuck++
+		}
+		out.discarded(list[i].Place(), &done, c.DryRun)
 	}
 	out.more(more)
-	return nil
+	return counted(stuck, len(list), errStuck)
 }
 
 // chosen reads the new letters of a choice. Those that are named must be there,

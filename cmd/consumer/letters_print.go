@@ -15,6 +15,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/waybill-io/waybill/events"
+	"github.com/waybill-io/waybill/internal/projector"
 	"github.com/waybill-io/waybill/internal/readmodel"
 )
 
@@ -59,15 +60,16 @@ func (p *letterPrinter) list(l *readmodel.Letter) {
 	}
 	if p.table == nil {
 		p.table = tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(p.table, "ID\tCLASS\tTRIES\tSTATUS\tKEPT\tKEY\tREASON") //nolint:errcheck // Flush tells
+		fmt.Fprintln(p.table, "ID\tCLASS\tTRIES\tSTATUS\tWAITING\tKEPT\tKEY\tREASON") //nolint:errcheck // Flush tells
 	}
-	fmt.Fprintf(p.table, "%s\t%s\t%d\t%s\t%s\t%s\t%s\n", //nolint:errcheck // Flush tells
-		l.Place(), plain(l.Code), l.Attempts, l.Status, stamp(l.Kept), shortened(plain(string(l.Key)), 40), shortened(plain(l.Message), 80))
+	fmt.Fprintf(p.table, "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\n", //nolint:errcheck // Flush tells
+		l.Place(), plain(l.Code), l.Attempts, l.Status, waiting(l), stamp(l.Kept), shortened(plain(string(l.Key)), 40), shortened(plain(l.Message), 80))
 }
 
-func (p *letterPrinter) show(l *readmodel.Letter) {
+func (p *letterPrinter) show(l *readmodel.Letter, behind []projector.Poison) {
 	if p.json {
 		j := newLetterJSON(l)
+		j.Parked = parkedOf(behind)
 		j.Headers = headersOf(l.Headers)
 		j.Value, j.ValueBase64 = textOrBase64(l.Value)
 		p.object(j)
@@ -93,6 +95,7 @@ func (p *letterPrinter) show(l *readmodel.Letter) {
 	for _, h := range l.Headers {
 		line("header", plain(h.Key)+" = "+inline(h.Value))
 	}
+	p.behind(l, behind)
 	p.value(l.Value)
 }
 
@@ -116,13 +119,13 @@ func (p *letterPrinter) value(value []byte) {
 }
 
 func (p *letterPrinter) replayed(r *readmodel.Replayed, dry bool) {
-	o := outcomeJSON{ID: r.Place.String(), Status: r.Status, DryRun: dry}
+	o := outcomeJSON{ID: r.Place.String(), Status: r.Status, DryRun: dry, Unparked: unparkedOf(&r.Behind)}
 	switch {
 	case r.Before:
 		o.Outcome = "already " + r.Status
 	case r.Refused != nil:
 		o.Outcome, o.Class, o.SQLState, o.Message = "poison", r.Refused.Code, r.Refused.SQLState, r.Refused.Message
-	case r.Applied.New == 0:
+	case r.Known:
 		o.Outcome = "duplicate"
 	default:
 		o.Outcome = "applied"
@@ -130,12 +133,12 @@ func (p *letterPrinter) replayed(r *readmodel.Replayed, dry bool) {
 	p.outcome(o)
 }
 
-func (p *letterPrinter) discarded(at readmodel.Place, done, dry bool) {
-	o := outcomeJSON{ID: at.String(), Status: "discarded", Outcome: "discarded", DryRun: dry}
+func (p *letterPrinter) discarded(at readmodel.Place, d *readmodel.Discarded, dry bool) {
+	o := outcomeJSON{ID: at.String(), Status: "discarded", Outcome: "discarded", DryRun: dry, Unparked: unparkedOf(&d.Behind)}
 	if dry {
 		o.Status = "new"
 	}
-	if !done {
+	if !d.Done {
 		o.Outcome, o.Status = "already settled", ""
 	}
 	p.outcome(o)
@@ -154,6 +157,9 @@ func (p *letterPrinter) outcome(o outcomeJSON) {
 		return
 	}
 	p.printf("%s\t%s\n", o.ID, o.Outcome)
+	if o.Unparked != nil {
+		p.unparked(o.ID, o.Unparked)
+	}
 }
 
 func (p *letterPrinter) object(v any) {
@@ -183,6 +189,8 @@ type letterJSON struct {
 	TimestampMS *int64       `json:"timestamp_ms,omitzero"` // as the log has it, whatever the year
 	Key         *string      `json:"key,omitzero"`
 	KeyBase64   *string      `json:"key_base64,omitzero"`
+	Waiting     *int         `json:"waiting,omitzero"` // records of its key, if they wait for it
+	Parked      []parkedJSON `json:"parked,omitzero"`  // the first of them
 	Headers     []headerJSON `json:"headers,omitzero"`
 	Value       *string      `json:"value,omitzero"`
 	ValueBase64 *string      `json:"value_base64,omitzero"`
@@ -203,6 +211,8 @@ type outcomeJSON struct {
 	SQLState string `json:"sqlstate,omitzero"`
 	Message  string `json:"message,omitzero"`
 	DryRun   bool   `json:"dry_run,omitzero"`
+
+	Unparked *unparkedJSON `json:"unparked,omitzero"`
 }
 
 func newLetterJSON(l *readmodel.Letter) letterJSON {
@@ -214,6 +224,9 @@ func newLetterJSON(l *readmodel.Letter) letterJSON {
 	if !l.Time.IsZero() {
 		ms := l.Time.UnixMilli()
 		j.TimestampMS = &ms
+	}
+	if l.Parks {
+		j.Waiting = &l.Waiting
 	}
 	j.Key, j.KeyBase64 = textOrBase64(l.Key)
 	return j

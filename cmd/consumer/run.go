@@ -61,7 +61,7 @@ func project(ctx context.Context, cfg runConfig, log *slog.Logger) error {
 	p := wire.Projection{
 		Brokers: cfg.Brokers, DatabaseURL: string(cfg.DatabaseURL), Group: cfg.Group,
 		Workers: cfg.Workers, BatchEvents: cfg.BatchEvents, BatchWait: cfg.BatchWait,
-		HaltOnNewer: cfg.HaltOnNewer, AnyPartition: cfg.AnyPartition,
+		HaltOnNewer: cfg.HaltOnNewer, AnyPartition: cfg.AnyPartition, Park: cfg.Park,
 	}
 	log.Info("consumer running", "brokers", cfg.Brokers, "group", cfg.Group, "ops", server.Addr())
 	return wire.Beside(ctx, server, p.Checks(), func(ctx context.Context) error { return p.Run(ctx, server, log) })

@@ -81,13 +81,8 @@ func (b *Batch) split() (left, right Batch) {
 			right.Events = append(right.Events, e)
 		}
 	}
-	for _, p := range b.Poison {
-		if comparePlace(&p.Record, pivot) < 0 {
-			left.Poison = append(left.Poison, p)
-		} else {
-			right.Poison = append(right.Poison, p)
-		}
-	}
+	left.Poison, right.Poison = divide(b.Poison, pivot)
+	left.Parked, right.Parked = divide(b.Parked, pivot)
 	for _, a := range b.Advances {
 		switch a.Partition.compare(pivot.Partition) {
 		case -1:
@@ -111,14 +106,17 @@ func (b *Batch) split() (left, right Batch) {
 // keeps what was last seen before the batch: nothing of it is known then.
 func lastBefore(left *Batch, a Advance) (int64, []byte) {
 	var last *Record
-	for _, e := range left.Events {
-		if e.Record.Partition == a.Partition && (last == nil || e.Record.Offset > last.Offset) {
-			last = e.Record
+	consider := func(r *Record) {
+		if r.Partition == a.Partition && (last == nil || r.Offset > last.Offset) {
+			last = r
 		}
 	}
-	for i := range left.Poison {
-		if r := &left.Poison[i].Record; r.Partition == a.Partition && (last == nil || r.Offset > last.Offset) {
-			last = r
+	for _, e := range left.Events {
+		consider(e.Record)
+	}
+	for _, list := range [][]Poison{left.Poison, left.Parked} {
+		for i := range list {
+			consider(&list[i].Record)
 		}
 	}
 	if last == nil {

@@ -84,7 +84,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 }
 
 func (m *Metrics) makeOutcomes(f factory) {
-	m.events = f.counters("events_total", "Records by type and outcome: applied, late (applied, but its stream knew something newer), duplicate, conflict (other contents under a stored identity) or dead_letter.", "type", "outcome")
+	m.events = f.counters("events_total", "Records by type and outcome: applied, late (applied, but its stream knew something newer), duplicate, conflict (other contents under a stored identity), dead_letter or parked (it waits behind a dead letter of its key).", "type", "outcome")
 	m.letters = f.counters("dead_letters_total", "Records that became dead letters, by class.", "class")
 	m.anomalies = f.counters("anomalies_total", "What folds found odd about timeline entries, by kind; counted when it is first marked.", "kind")
 	m.zones = f.counters("time_zones_total", "Applied events by where their time zone is from.", "source")
@@ -199,8 +199,15 @@ func (m *Metrics) count(b Batch, a Applied) {
 		m.events.WithLabelValues(string(fate.Type), string(fate.Outcome)).Add(float64(n))
 	}
 	for i := range b.Poison {
-		m.events.WithLabelValues(typeLabel(&b.Poison[i].Record), "dead_letter").Inc()
+		outcome := "dead_letter"
+		if b.Poison[i].Code == classConflict {
+			outcome = string(OutcomeConflict)
+		}
+		m.events.WithLabelValues(typeLabel(&b.Poison[i].Record), outcome).Inc()
 		m.letters.WithLabelValues(known(b.Poison[i].Code, classes)).Inc()
+	}
+	for i := range b.Parked {
+		m.events.WithLabelValues(typeLabel(&b.Parked[i].Record), "parked").Inc()
 	}
 	m.letters.WithLabelValues(classConflict).Add(float64(a.Conflicts))
 	for kind, n := range a.Anomalies {
@@ -259,8 +266,10 @@ func (b *Batch) oldest() (t time.Time) {
 	for i := range b.Events {
 		consider(b.Events[i].Record)
 	}
-	for i := range b.Poison {
-		consider(&b.Poison[i].Record)
+	for _, list := range [][]Poison{b.Poison, b.Parked} {
+		for i := range list {
+			consider(&list[i].Record)
+		}
 	}
 	return t
 }

@@ -111,6 +111,10 @@ type Claim struct {
 	LastHash []byte  // its hash
 	Unclean  bool    // the owner before did not release the partition
 	Attempt  Attempt // what owners had in hand when they were killed
+
+	// Parked are the keys whose records wait, with the offset of the dead letter
+	// that they wait for. Only a claim tells them.
+	Parked map[string]int64
 }
 
 // Event is a decoded record.
@@ -126,6 +130,7 @@ type Poison struct {
 	Code     string // an [events.Code], or a class of the store
 	SQLState string
 	Message  string
+	Parks    bool // the later records of its key wait until it is settled
 }
 
 // Advance moves one partition of a batch.
@@ -143,6 +148,13 @@ type Batch struct {
 	Advances []Advance // sorted by partition
 	Events   []Event
 	Poison   []Poison
+
+	// Parked wait behind a dead letter of their key; one that could not be
+	// applied anyway says why.
+	Parked []Poison
+	// Park is whose conflicts of identity the store answers with a
+	// [ConflictError], where it keeps others as dead letters by itself.
+	Park Parking
 }
 
 // Outcome is what became of an event.
@@ -199,6 +211,7 @@ type Store interface {
 	Positions(ctx context.Context, parts []Partition) (map[Partition]Claim, error)
 	// Apply applies a batch in one transaction. It returns [ErrFenced] when
 	// another owner has claimed one of the partitions or the positions differ,
+	// an [UnparkedError] or a [ConflictError] when other records have to wait,
 	// a [DataError] when the batch itself cannot be stored, and an error that
 	// says Temporary() == true when it may pass. Any other error is an
 	// operator's business. Whatever the error, nothing was changed, unless the

@@ -47,6 +47,9 @@ type Config struct {
 	// HaltOnNewer stops a partition at a record of a newer version of a type
 	// that this program knows. Defaults to dead letters of class upgrade_needed.
 	HaltOnNewer bool
+	// Park is whose dead letters have the later records of their key wait until
+	// they are settled. Defaults to nobody's: keys go on past their dead letters.
+	Park Parking
 	// Attempts remembers what was in hand when a process was killed, so that a
 	// record that kills every process is found. Defaults to nobody.
 	Attempts Attempts

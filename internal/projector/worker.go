@@ -20,10 +20,15 @@ type worker struct {
 	claims  map[Partition]owned
 	hinted  time.Time
 	poison  map[Partition]*flood
+	parked  map[Partition]map[string]int64 // keys, and the offsets of the dead letters that they wait for
 }
 
 func (p *Projector) newWorker(s Session, claims map[Partition]owned) *worker {
-	return &worker{Projector: p, session: s, claims: claims, poison: map[Partition]*flood{}}
+	w := &worker{Projector: p, session: s, claims: claims, poison: map[Partition]*flood{}, parked: map[Partition]map[string]int64{}}
+	for part, c := range claims {
+		w.parked[part] = maps.Clone(c.Parked)
+	}
+	return w
 }
 
 // run applies batches until ctx ends. A partition that has to be halted is left
@@ -208,16 +213,6 @@ func (r *Record) Hash() []byte {
 	return h.Sum(nil)
 }
 
-// applyBatch applies one batch, trying again what passes, and parting what the
-// store refuses.
-func (w *worker) applyBatch(ctx context.Context, b Batch) error {
-	err := w.applyTrying(ctx, b)
-	if isData(err) {
-		return w.bisect(ctx, b, err)
-	}
-	return err
-}
-
 // applyTrying applies one batch, trying again what passes.
 func (w *worker) applyTrying(ctx context.Context, b Batch) error {
 	first := true
@@ -243,8 +238,9 @@ func (w *worker) applyTrying(ctx context.Context, b Batch) error {
 	return nil
 }
 
-// moved takes the new positions over.
+// moved takes the new positions over, and the keys that are parked from now on.
 func (w *worker) moved(b Batch) {
+	w.park(b)
 	for _, a := range b.Advances {
 		c := w.claims[a.Partition]
 		c.Next, c.LastSeen, c.LastHash = a.To, a.LastSeen, a.LastHash

@@ -15,10 +15,12 @@ import (
 )
 
 // writeDeadLetters keeps what cannot be applied, whole, beside the position
-// that moves past it.
+// that moves past it. A place has a letter already when an operator has moved the
+// position back, or to another log: one that was settled, or is about something
+// else, gives way.
 func (u *unit) writeDeadLetters(ctx context.Context) error {
-	if len(u.poison) == 0 {
-		return nil
+	if err := u.parkConflicts(); err != nil || len(u.poison) == 0 {
+		return err
 	}
 	headers := make([]string, len(u.poison))
 	for i := range u.poison {
@@ -29,10 +31,15 @@ func (u *unit) writeDeadLetters(ctx context.Context) error {
 		headers[i] = doc
 	}
 	const query = `-- name: insert_dead_letters
-		INSERT INTO dead_letters (projection, topic, partition, "offset", key, value, headers, record_time, record_ms, class, sqlstate, message)
+		INSERT INTO dead_letters AS d (projection, topic, partition, "offset", key, value, headers, record_time, record_ms, class, sqlstate, message)
 		SELECT $1, x.* FROM unnest($2::text[], $3::int[], $4::bigint[], $5::bytea[], $6::bytea[], $7::json[],
 		       $8::timestamptz[], $9::bigint[], $10::text[], $11::text[], $12::text[]) x
-		ON CONFLICT DO NOTHING`
+		ON CONFLICT (projection, topic, partition, "offset") DO UPDATE
+		   SET key = excluded.key, value = excluded.value, headers = excluded.headers, record_time = excluded.record_time,
+		       record_ms = excluded.record_ms, class = excluded.class, sqlstate = excluded.sqlstate, message = excluded.message,
+		       attempts = 1, status = 'new', created_at = now(), published_at = NULL, tried_at = NULL,
+		       settled_at = NULL, settled_by = NULL, settled_why = NULL
+		 WHERE d.status <> 'new' OR ROW(d.key, d.value) IS DISTINCT FROM ROW(excluded.key, excluded.value)`
 	_, err := u.tx.Exec(ctx, query, u.projection,
 		column(u.poison, func(p projector.Poison) string { return p.Partition.Topic }),
 		column(u.poison, func(p projector.Poison) int32 { return p.Partition.ID }),

@@ -54,6 +54,10 @@ type Gap struct {
 // ErrMoved says that a position is not where it was looked at.
 var ErrMoved = errors.New("the position has moved meanwhile; look again")
 
+// ErrParked says that records of the log that is given up wait for dead letters:
+// their offsets would mean others from then on.
+var ErrParked = errors.New("records of the old log are parked; replay or discard the dead letters that they wait for first")
+
 // AcceptGap moves a position and records what was given up, in one transaction.
 // Whoever has the partition is fenced, and claims it again. It returns the
 // position's new epoch.
@@ -80,6 +84,9 @@ func (s *Store) AcceptGap(ctx context.Context, g Gap) (epoch int64, err error) {
 		if err != nil {
 			return fmt.Errorf("move the position: %w", err)
 		}
+		if err := g.checkParked(ctx, tx, projection); err != nil {
+			return err
+		}
 		_, err = tx.Exec(ctx, record, projection, g.Topic, g.ID, epoch, g.Cause, g.From, g.To, g.Bounds.Start, g.Bounds.End,
 			g.Cluster, g.ToCluster, g.Reason, g.Who)
 		return err
@@ -88,4 +95,22 @@ func (s *Store) AcceptGap(ctx context.Context, g Gap) (epoch int64, err error) {
 		return 0, fmt.Errorf("accept the gap of %s: %w", g.Partition, err)
 	}
 	return epoch, nil
+}
+
+// checkParked refuses to go over to another log while records of the old one wait.
+// The position is locked, so that nobody parks any meanwhile.
+func (g *Gap) checkParked(ctx context.Context, tx pgx.Tx, projection string) error {
+	const query = `-- name: any_parked
+		SELECT EXISTS (SELECT FROM parked_keys WHERE projection = $1 AND topic = $2 AND partition = $3)`
+	if g.Cause != "other_log" {
+		return nil
+	}
+	var parked bool
+	if err := tx.QueryRow(ctx, query, projection, g.Topic, g.ID).Scan(&parked); err != nil {
+		return fmt.Errorf("look for parked keys: %w", err)
+	}
+	if parked {
+		return ErrParked
+	}
+	return nil
 }

@@ -29,6 +29,8 @@ type Letter struct {
 	Tried     time.Time // zero when it was never replayed
 	Settled   time.Time // zero while it is new
 	By, Why   string    // who settled it, and for what reason
+	Parks     bool      // the later records of its key wait for it
+	Waiting   int       // how many
 }
 
 // Place is where the record lies.
@@ -53,8 +55,12 @@ type LetterFilter struct {
 func (s *Store) Letters(ctx context.Context, f LetterFilter) (letters []Letter, more int, err error) {
 	const query = `-- name: dead_letters
 		SELECT topic, partition, "offset", key, value, headers, record_time, record_ms, class, sqlstate, message,
-		       attempts, status, created_at, published_at, tried_at, settled_at, settled_by, settled_why, count(*) OVER ()
-		  FROM dead_letters
+		       attempts, status, created_at, published_at, tried_at, settled_at, settled_by, settled_why,
+		       (SELECT count(r."offset") FROM parked_keys k LEFT JOIN parked_records r USING (projection, topic, partition, key)
+		         WHERE (k.projection, k.topic, k.partition, k.key, k.head) = (d.projection, d.topic, d.partition, d.key, d."offset")
+		         GROUP BY k.key),
+		       count(*) OVER ()
+		  FROM dead_letters d
 		 WHERE projection = $1
 		   AND (cardinality($2::text[]) = 0 OR (topic, partition, "offset") IN (SELECT * FROM unnest($2::text[], $3::int[], $4::bigint[])))
 		   AND ($5::text = '' OR topic = $5) AND ($6::int IS NULL OR partition = $6)
@@ -87,12 +93,13 @@ func scanLetter(row pgx.CollectableRow, all *int) (Letter, error) {
 	var k keptRecord
 	var published, tried, settled *time.Time
 	var by, why *string
+	var waiting *int
 	err := row.Scan(&l.Partition.Topic, &l.Partition.ID, &l.Offset, &l.Key, &l.Value, &k.headers, &k.time, &k.ms,
-		&l.Code, &l.SQLState, &l.Message, &l.Attempts, &l.Status, &l.Kept, &published, &tried, &settled, &by, &why, all)
+		&l.Code, &l.SQLState, &l.Message, &l.Attempts, &l.Status, &l.Kept, &published, &tried, &settled, &by, &why, &waiting, all)
 	if err != nil {
 		return l, err
 	}
 	l.Kept, l.Published, l.Tried, l.Settled = l.Kept.UTC(), instant(published), instant(tried), instant(settled)
-	l.By, l.Why = orZero(by), orZero(why)
+	l.By, l.Why, l.Parks, l.Waiting = orZero(by), orZero(why), waiting != nil, orZero(waiting)
 	return l, k.restore(&l.Record)
 }

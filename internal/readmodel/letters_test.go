@@ -346,7 +346,7 @@ func TestADryRunSaysTheSameAndChangesNothing(t *testing.T) {
 	if got, err := r.store.Replay(t.Context(), bad, "me", true); err != nil || got.Refused == nil || got.Refused.Code != "null_value" {
 		t.Errorf("dry Replay = %+v, %v; want that it would be refused", got, err)
 	}
-	if done, err := r.store.Discard(t.Context(), bad, "me", "why", true); !done || err != nil {
+	if done, err := r.store.Discard(t.Context(), bad, "me", "why", true); !done.Done || err != nil {
 		t.Errorf("dry Discard = %v, %v", done, err)
 	}
 	if diff := diffLines(before, dump(t, r)); diff != "" {
@@ -375,10 +375,10 @@ func TestAReplayIsNoneOfTheOwnersBusiness(t *testing.T) {
 func TestADiscardedLetterSaysByWhomAndWhy(t *testing.T) {
 	r, l := newRig(t), &teller{tenant: "acme"}
 	at := r.refuse(t, l.placed("o1", 0))[0]
-	if done, err := r.store.Discard(t.Context(), at, "ann", "test data", false); !done || err != nil {
+	if done, err := r.store.Discard(t.Context(), at, "ann", "test data", false); !done.Done || err != nil {
 		t.Fatalf("Discard = %v, %v", done, err)
 	}
-	if done, err := r.store.Discard(t.Context(), at, "bob", "again", false); done || err != nil {
+	if done, err := r.store.Discard(t.Context(), at, "bob", "again", false); done.Done || err != nil {
 		t.Errorf("Discard again = %v, %v; want that it was settled", done, err)
 	}
 	if got := r.replay(t, at); !got.Before || got.Status != "discarded" {

@@ -19,19 +19,32 @@ type Replayed struct {
 	Status  string            // of the letter afterwards
 	Refused *projector.Poison // why it is poison still, nil when it is not
 	Before  bool              // it had been settled before; nothing was done
-	Applied projector.Applied // what the record changed
+	Known   bool              // its event was in the timeline already
+	Applied projector.Applied // what the record changed, and those that had waited for it
+	Behind  Unparked
+}
+
+// Discarded says what became of a dead letter that was not to be applied.
+type Discarded struct {
+	Done   bool // false when it had been settled before
+	Behind Unparked
 }
 
 // Replay applies a dead letter's record with the present code, in a transaction
 // of its own that also settles the letter. It goes the way of every batch but
 // moves no position, so that it fences nobody and nobody fences it; the identity
 // of events makes a repetition harmless. What is poison still stays, and counts
-// the attempt. A dry run changes nothing and says the same.
+// the attempt. The records that waited for it are applied with it, and their key
+// is not parked any more; see [Unparked]. A dry run changes nothing and says the
+// same.
 func (s *Store) Replay(ctx context.Context, place Place, by string, dry bool) (Replayed, error) {
-	r, err := s.replay(ctx, place, by, dry)
+	r, err := s.settleAll(ctx, settlement{place: place, status: "replayed", by: by, dry: dry})
 	if data, refused := errors.AsType[*projector.DataError](classify(err)); refused {
 		r.Refused = &projector.Poison{Code: "constraint", SQLState: data.SQLState, Message: data.Error()}
 		err = nil
+	}
+	if r.Applied.Changes > 0 && !dry {
+		s.notify(ctx)
 	}
 	if err != nil {
 		return r, letterError("replay", place, err)
@@ -41,10 +54,21 @@ func (s *Store) Replay(ctx context.Context, place Place, by string, dry bool) (R
 			return r, letterError("note the attempt at", place, err)
 		}
 	}
+	return r, nil
+}
+
+// Discard settles a dead letter without applying it, for a reason that is kept.
+// The records that waited for it are applied, as by [Store.Replay]. A dry run
+// only says what would come of it.
+func (s *Store) Discard(ctx context.Context, place Place, by, why string, dry bool) (Discarded, error) {
+	r, err := s.settleAll(ctx, settlement{place: place, status: "discarded", by: by, why: why, dry: dry})
 	if r.Applied.Changes > 0 && !dry {
 		s.notify(ctx)
 	}
-	return r, nil
+	if err != nil {
+		return Discarded{}, letterError("discard", place, err)
+	}
+	return Discarded{Done: !r.Before, Behind: r.Behind}, nil
 }
 
 // letterError says what was attempted, and whether trying again may help.
@@ -58,38 +82,6 @@ func letterError(what string, place Place, err error) error {
 
 // errUndo rolls a transaction back that has found out what it was for.
 var errUndo = errors.New("undo")
-
-func (s *Store) replay(ctx context.Context, place Place, by string, dry bool) (Replayed, error) {
-	r := Replayed{Place: place, Status: "new"}
-	err := s.inLive(ctx, func(tx pgx.Tx) error {
-		l, err := s.lockLetter(ctx, tx, place)
-		if err != nil {
-			return err
-		}
-		if r.Status = l.Status; l.Status != "new" {
-			r.Before = true
-			return nil
-		}
-		if r.Refused, err = s.applyAgain(ctx, tx, &l.Record, &r.Applied); err != nil {
-			return err
-		}
-		if r.Refused != nil {
-			return errUndo
-		}
-		if err := s.settle(ctx, tx, place, "replayed", by, ""); err != nil {
-			return err
-		}
-		if dry {
-			return errUndo
-		}
-		r.Status = "replayed"
-		return nil
-	})
-	if errors.Is(err, errUndo) {
-		err = nil
-	}
-	return r, err
-}
 
 // errMoved says that another version than the session's is live.
 var errMoved = errors.New("another version of the read model is live by now")
@@ -115,35 +107,11 @@ func (s *Store) inLive(ctx context.Context, do func(pgx.Tx) error) error {
 	}
 }
 
-// applyAgain reads and applies one record, and says why it cannot be.
-func (s *Store) applyAgain(ctx context.Context, tx pgx.Tx, record *projector.Record, applied *projector.Applied) (refused *projector.Poison, err error) {
-	defer func() {
-		if p := recover(); p != nil { // a record that is poison to the program is that to this command too
-			refused, err = &projector.Poison{Record: *record, Code: "panic", Message: fmt.Sprint(p)}, nil
-		}
-	}()
-	e, err := projector.Decode(record)
-	if err != nil {
-		p := projector.NewPoison(record, err)
-		return &p, nil
-	}
-	u := newUnit(s.projection(), projector.Batch{Events: []projector.Event{e}})
-	u.tx, u.projection = tx, schemaOf(sessionVersion(tx.Conn()))
-	if err := u.run(ctx); err != nil {
-		return nil, err
-	}
-	if len(u.poison) > 0 {
-		return &u.poison[0], nil
-	}
-	*applied = u.applied
-	return nil, nil
-}
-
 // lockLetter reads the letter of a place and holds it.
 func (s *Store) lockLetter(ctx context.Context, tx pgx.Tx, place Place) (Letter, error) {
 	const query = `-- name: lock_dead_letter
 		SELECT topic, partition, "offset", key, value, headers, record_time, record_ms, class, sqlstate, message,
-		       attempts, status, created_at, published_at, tried_at, settled_at, settled_by, settled_why, 1
+		       attempts, status, created_at, published_at, tried_at, settled_at, settled_by, settled_why, NULL::int, 1
 		  FROM dead_letters WHERE projection = $1 AND topic = $2 AND partition = $3 AND "offset" = $4
 		   FOR UPDATE`
 	rows, err := tx.Query(ctx, query, s.projection(), place.Topic, place.ID, place.Offset)
@@ -179,26 +147,4 @@ func (s *Store) noteAttempt(ctx context.Context, place Place, p *projector.Poiso
 		_, err := tx.Exec(ctx, query, s.projection(), place.Topic, place.ID, place.Offset, p.Code, p.SQLState, storableMessage(p.Message))
 		return err
 	})
-}
-
-// Discard settles a dead letter without applying it, for a reason that is kept.
-// It reports false when the letter had been settled before. A dry run only says
-// so.
-func (s *Store) Discard(ctx context.Context, place Place, by, why string, dry bool) (bool, error) {
-	discarded := false
-	err := s.inLive(ctx, func(tx pgx.Tx) error {
-		l, err := s.lockLetter(ctx, tx, place)
-		if err != nil || l.Status != "new" {
-			return err
-		}
-		discarded = true
-		if dry {
-			return nil
-		}
-		return s.settle(ctx, tx, place, "discarded", by, why)
-	})
-	if err != nil {
-		return false, letterError("discard", place, err)
-	}
-	return discarded, nil
 }

@@ -68,7 +68,7 @@ func (s *Store) Claim(ctx context.Context, owner, cluster string, parts []projec
 			}
 			claims[part] = claim
 		}
-		return nil
+		return readParked(ctx, tx, schemaOf(live), claims)
 	})
 	if err != nil {
 		return nil, classify(err)

@@ -76,6 +76,7 @@ func (u *unit) run(ctx context.Context) error {
 		do          func(context.Context) error
 	}{
 		{"move the positions", "positions", u.fence},
+		{"have records wait", "parking", u.park},
 		{"write the timeline", "timeline", u.writeTimeline},
 		{"keep dead letters", "dead_letters", u.writeDeadLetters},
 		{"resolve numbers", "numbers", u.resolveNumbers},

@@ -40,6 +40,7 @@ type survey struct {
 	lagAt    time.Time
 	tables   []readmodel.Table
 	letters  map[string]int64
+	parked   parked
 	tablesAt time.Time
 	failures map[string]int
 }
@@ -139,11 +140,18 @@ func (s *survey) lookAtTables(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var p parked
+	if p.keys, p.records, err = s.store.Parked(ctx); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.tables, s.letters, s.tablesAt = tables, letters, time.Now()
+	s.tables, s.letters, s.parked, s.tablesAt = tables, letters, p, time.Now()
 	return nil
 }
+
+// parked is how much waits behind dead letters.
+type parked struct{ keys, records int64 }
 
 // behind is how far a partition is behind, by records and by time.
 type behind struct {
@@ -201,7 +209,7 @@ func (s *survey) report(now time.Time) (r surveyed) {
 		r.lag = s.lag
 	}
 	if now.Sub(s.tablesAt) < surveyStale*s.every {
-		r.tables, r.letters = s.tables, s.letters
+		r.tables, r.letters, r.parked = s.tables, s.letters, new(s.parked)
 	}
 	return r
 }
@@ -211,6 +219,7 @@ type surveyed struct {
 	lag             map[projector.Partition]behind
 	tables          []readmodel.Table
 	letters         map[string]int64
+	parked          *parked // nil when it is not known
 	lagAt, tablesAt time.Time
 	failures        map[string]int
 }

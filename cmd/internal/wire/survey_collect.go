@@ -9,7 +9,7 @@ import (
 
 // surveyDescs are the metrics of a survey.
 type surveyDescs struct {
-	lag, waiting, unhandled, rows, dead, updates, hot, at, failures *prometheus.Desc
+	lag, waiting, unhandled, parkedKeys, parkedRecords, rows, dead, updates, hot, at, failures *prometheus.Desc
 }
 
 func newSurveyDescs() surveyDescs {
@@ -17,22 +17,24 @@ func newSurveyDescs() surveyDescs {
 		return prometheus.NewDesc("waybill_"+name, help, labels, nil)
 	}
 	return surveyDescs{
-		lag:       desc("log_lag_records", "Records of the log that the read model has not applied, by partition, whoever owns it.", "topic", "partition"),
-		waiting:   desc("log_waiting_seconds", "How long the oldest record that is not applied has been seen waiting, give or take 10 s; 0 when there is none.", "topic", "partition"),
-		unhandled: desc("dead_letters_unhandled", "Dead letters that nobody has replayed or discarded yet, by class.", "class"),
-		rows:      desc("table_rows", "Rows of a table, as the database estimates.", "table"),
-		dead:      desc("table_dead_rows", "Dead rows of a table, as the database estimates.", "table"),
-		updates:   desc("table_updates_total", "Updated rows of a table.", "table"),
-		hot:       desc("table_hot_updates_total", "Updated rows of a table that no index had to be told of.", "table"),
-		at:        desc("survey_timestamp_seconds", "When log and tables were last looked at with success.", "part"),
-		failures:  desc("survey_failures_total", "Looks at log and tables that failed.", "part"),
+		lag:           desc("log_lag_records", "Records of the log that the read model has not applied, by partition, whoever owns it.", "topic", "partition"),
+		waiting:       desc("log_waiting_seconds", "How long the oldest record that is not applied has been seen waiting, give or take 10 s; 0 when there is none.", "topic", "partition"),
+		unhandled:     desc("dead_letters_unhandled", "Dead letters that nobody has replayed or discarded yet, by class.", "class"),
+		parkedKeys:    desc("parked_keys", "Keys whose records wait behind a dead letter."),
+		parkedRecords: desc("parked_records", "Records that wait behind a dead letter of their key."),
+		rows:          desc("table_rows", "Rows of a table, as the database estimates.", "table"),
+		dead:          desc("table_dead_rows", "Dead rows of a table, as the database estimates.", "table"),
+		updates:       desc("table_updates_total", "Updated rows of a table.", "table"),
+		hot:           desc("table_hot_updates_total", "Updated rows of a table that no index had to be told of.", "table"),
+		at:            desc("survey_timestamp_seconds", "When log and tables were last looked at with success.", "part"),
+		failures:      desc("survey_failures_total", "Looks at log and tables that failed.", "part"),
 	}
 }
 
 // Describe implements [prometheus.Collector].
 func (s *survey) Describe(out chan<- *prometheus.Desc) {
 	d := newSurveyDescs()
-	for _, desc := range []*prometheus.Desc{d.lag, d.waiting, d.unhandled, d.rows, d.dead, d.updates, d.hot, d.at, d.failures} {
+	for _, desc := range []*prometheus.Desc{d.lag, d.waiting, d.unhandled, d.parkedKeys, d.parkedRecords, d.rows, d.dead, d.updates, d.hot, d.at, d.failures} {
 		out <- desc
 	}
 }
@@ -52,6 +54,10 @@ func (s *survey) Collect(out chan<- prometheus.Metric) {
 	}
 	for class, n := range r.letters {
 		gauge(d.unhandled, float64(n), class)
+	}
+	if r.parked != nil {
+		gauge(d.parkedKeys, float64(r.parked.keys))
+		gauge(d.parkedRecords, float64(r.parked.records))
 	}
 	for _, t := range r.tables {
 		gauge(d.rows, float64(t.Rows), t.Name)
