@@ -1,6 +1,7 @@
 package events
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"slices"
 	"strings"
@@ -48,6 +49,12 @@ func (e *Event) Stream() Stream { return streamOf(e.Data, e.Subject) }
 
 // Key is the Kafka key: tenant|subject.
 func (e *Event) Key() string { return string(e.Tenant) + "|" + e.Subject }
+
+// hasKey reports whether key is the event's.
+func (e *Event) hasKey(key []byte) bool {
+	tenant, subject, ok := bytes.Cut(key, []byte("|"))
+	return ok && string(tenant) == string(e.Tenant) && string(subject) == e.Subject
+}
 
 // Class says whether the fact happened.
 func (e *Event) Class() Class {

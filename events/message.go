@@ -1,10 +1,9 @@
 package events
 
 import (
-	"slices"
+	"bytes"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 const (
@@ -12,18 +11,6 @@ const (
 	jsonType       = "application/json"
 	structuredType = "application/cloudevents+json"
 )
-
-// Limits of a record's headers.
-const (
-	MaxHeaders     = 64
-	MaxHeaderBytes = 16 << 10
-)
-
-// Header is a Kafka record header.
-type Header struct {
-	Key   string
-	Value []byte
-}
 
 // Message is a Kafka record without its place in the log.
 type Message struct {
@@ -95,24 +82,24 @@ func Decode(m Message) (Event, error) {
 	case m.Key == nil:
 		return Event{}, refuse(CodeNullKey, "", "the record has no key")
 	}
-	h, err := readHeaders(m.Headers)
+	var h headers
+	if err := h.read(m.Headers); err != nil {
+		return Event{}, err
+	}
+	e, err := decodeMode(m, &h)
 	if err != nil {
 		return Event{}, err
 	}
-	e, err := decodeMode(m, h)
-	if err != nil {
-		return Event{}, err
-	}
-	if string(m.Key) != e.Key() {
+	if !e.hasKey(m.Key) {
 		return Event{}, refuse(CodeKeyMismatch, "", "the record's key is not tenant|subject")
 	}
 	return e, nil
 }
 
 func decodeMode(m Message, h *headers) (Event, error) {
-	if contentType, _, _ := strings.Cut(h.contentType, ";"); strings.TrimSpace(contentType) == structuredType || h.bare() {
+	if contentType, _, _ := bytes.Cut(h[attrContentType], []byte(";")); string(bytes.TrimSpace(contentType)) == structuredType || h.bare() {
 		e, err := Parse(m.Value, m.Time)
-		if err == nil && h.tenant != "" && h.tenant != string(e.Tenant) {
+		if err == nil && len(h[attrTenant]) > 0 && string(h[attrTenant]) != string(e.Tenant) {
 			return Event{}, refuse(CodeTenant, "tenantid", "headers and payload name different tenants")
 		}
 		return e, err
@@ -121,100 +108,30 @@ func decodeMode(m Message, h *headers) (Event, error) {
 }
 
 func decodeBinary(m Message, h *headers) (Event, error) {
-	if h.specVersion != specVersion {
+	if string(h[attrVersion]) != specVersion {
 		return Event{}, refuse(CodeBadHeaders, "ce_specversion", "want %q", specVersion)
 	}
 	times := [3]time.Time{}
-	for i, attr := range []struct{ name, value string }{
-		{"ce_time", h.time}, {"ce_recordedtime", h.recorded}, {"ce_ingestedtime", h.ingested},
+	for i, attr := range [...]struct {
+		name  string
+		value []byte
+	}{
+		{"ce_time", h[attrTime]}, {"ce_recordedtime", h[attrRecorded]}, {"ce_ingestedtime", h[attrIngested]},
 	} {
-		if attr.value == "" {
+		if len(attr.value) == 0 {
 			continue
 		}
-		t, ok := parseTime(attr.value)
+		t, ok := parseTime(string(attr.value))
 		if !ok {
 			return Event{}, refuse(CodeBadHeaders, attr.name, "is no RFC 3339 time")
 		}
 		times[i] = t
 	}
-	data, err := decodeData(Type(h.typ), m.Value)
+	data, err := decodeData(Type(h[attrType]), m.Value)
 	if err != nil {
 		return Event{}, err
 	}
-	return complete(Event{
-		Tenant: TenantID(h.tenant), Source: Source(h.source), ID: EventID(h.id), Subject: h.subject,
-		Time: times[0], RecordedAt: times[1], IngestedAt: times[2],
-		CorrelationID: h.correlation, CausationID: h.causation, TraceParent: h.trace, DataSchema: h.schema,
-		Data: data, Body: m.Value,
-	}, m.Time)
-}
-
-// headers are a record's attributes by name.
-type headers struct {
-	contentType, specVersion, id, source, typ, subject, tenant string
-	time, recorded, ingested                                   string
-	correlation, causation, trace, schema                      string
-}
-
-// bare reports that no attribute came with the record: its value must hold them.
-func (h *headers) bare() bool { return h.specVersion == "" && h.id == "" && h.typ == "" }
-
-func readHeaders(list []Header) (*headers, error) {
-	if len(list) > MaxHeaders {
-		return nil, refuse(CodeBadHeaders, "", "%d headers, at most %d are allowed", len(list), MaxHeaders)
-	}
-	h := &headers{}
-	size, seen := 0, make([]*string, 0, 16)
-	for _, it := range list {
-		if size += len(it.Key) + len(it.Value); size > MaxHeaderBytes {
-			return nil, refuse(CodeBadHeaders, "", "more than %d bytes of headers", MaxHeaderBytes)
-		}
-		to := h.field(it.Key)
-		if to == nil {
-			continue
-		}
-		if slices.Contains(seen, to) {
-			return nil, refuse(CodeBadHeaders, printable(it.Key), "stands twice")
-		}
-		if !utf8.Valid(it.Value) || strings.ContainsRune(string(it.Value), 0) {
-			return nil, refuse(CodeBadHeaders, printable(it.Key), "is not text")
-		}
-		*to, seen = string(it.Value), append(seen, to)
-	}
-	return h, nil
-}
-
-func (h *headers) field(key string) *string {
-	switch key {
-	case "content-type", "Content-Type":
-		return &h.contentType
-	case "ce_specversion":
-		return &h.specVersion
-	case "ce_id":
-		return &h.id
-	case "ce_source":
-		return &h.source
-	case "ce_type":
-		return &h.typ
-	case "ce_subject":
-		return &h.subject
-	case "ce_tenantid":
-		return &h.tenant
-	case "ce_time":
-		return &h.time
-	case "ce_recordedtime":
-		return &h.recorded
-	case "ce_ingestedtime":
-		return &h.ingested
-	case "ce_correlationid":
-		return &h.correlation
-	case "ce_causationid":
-		return &h.causation
-	case "ce_traceparent":
-		return &h.trace
-	case "ce_dataschema":
-		return &h.schema
-	default:
-		return nil
-	}
+	e := Event{Time: times[0], RecordedAt: times[1], IngestedAt: times[2], Data: data, Body: m.Value}
+	h.name(&e)
+	return complete(e, m.Time)
 }

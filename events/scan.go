@@ -15,6 +15,9 @@ func checkText(doc []byte) *Error {
 	if len(doc) > MaxSize {
 		return refuse(CodeTooLarge, "", "%d bytes, at most %d are allowed", len(doc), MaxSize)
 	}
+	if bytes.IndexByte(doc, '\\') < 0 && bytes.Count(doc, []byte("{"))+bytes.Count(doc, []byte("[")) <= MaxDepth {
+		return nil // as nearly always: nothing is escaped, and there is too little to be too deep
+	}
 	depth, inString := 0, false
 	for i := 0; i < len(doc); i++ {
 		switch c := doc[i]; {

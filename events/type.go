@@ -2,6 +2,7 @@ package events
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -152,7 +153,7 @@ func NewData(t Type) (Data, error) {
 	if make, ok := makers[t]; ok {
 		return make(), nil
 	}
-	return nil, refuse(CodeUnknownType, "type", "%.80q is not in the vocabulary", string(t))
+	return nil, refuse(CodeUnknownType, "type", "%.80q is not in the vocabulary", strings.Clone(string(t))) // t is of a record, on the stack
 }
 
 // makers is the registry: never written after the package is loaded.
