@@ -1,0 +1,370 @@
+package projector_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/waybill-io/waybill/events"
+	"github.com/waybill-io/waybill/internal/projector"
+)
+
+func TestParkingCoversTypes(t *testing.T) {
+	record := func(typ, key string) *projector.Record {
+		return &projector.Record{Message: events.Message{Key: []byte(key), Headers: []events.Header{{Key: "ce_type", Value: []byte(typ)}}}}
+	}
+	for _, tt := range []struct {
+		patterns string
+		record   *projector.Record
+		want     bool
+	}{
+		{"", record("order.placed.v1", "k"), false},
+		{"order.placed.v1", record("order.placed.v1", "k"), true},
+		{"order.placed.v1", record("order.placed.v2", "k"), false},
+		{"order.placed.*", record("order.placed.v2", "k"), true}, // that no release knows yet
+		{"order.*", record("shipment.created.v1", "k"), false},
+		{"shipment.*, order.*", record("order.placed.v1", "k"), true},
+		{"*.cancelled.v1", record("shipment.cancelled.v1", "k"), true},
+		{"*", record("made/up[", "k"), true},
+		{"*", record("\xff", "k"), true},
+		{"*", &projector.Record{Message: events.Message{Key: []byte("k"), Value: []byte("{")}}, true},
+		{"order.*", &projector.Record{Message: events.Message{Key: []byte("k"), Value: []byte(`{"type":"order.placed.v1"}`)}}, true}, // structured
+		{"*", record("order.placed.v1", ""), false},                                                                                  // nobody can wait for it
+		{"*", record("order.placed.v1", strings.Repeat("k", 1024)), true},                                                            //
+		{"*", record("order.placed.v1", strings.Repeat("k", 1025)), false},                                                           // no event can have it
+		{"order.placed.v1", &projector.Record{Message: events.Message{Key: []byte("k")}}, false},                                     // of no type
+	} {
+		var p projector.Parking
+		if err := p.UnmarshalText([]byte(tt.patterns)); err != nil {
+			t.Errorf("%q: %v", tt.patterns, err)
+		}
+		if got := p.Covers(tt.record); got != tt.want {
+			t.Errorf("%q covers %.200q: %v, want %v", tt.patterns, tt.record.Headers, got, tt.want)
+		}
+		text, err := p.MarshalText()
+		if want := strings.ReplaceAll(tt.patterns, " ", ""); err != nil || string(text) != want {
+			t.Errorf("%q is written as %q, %v", tt.patterns, text, err)
+		}
+	}
+	for _, wrong := range []string{"orders.*", "order.placed", "order.placed.v2", "order.placed.v1,,", "Order.*", "order.[a-z]*", "order placed", `\`} {
+		var p projector.Parking
+		if err := p.UnmarshalText([]byte(wrong)); err == nil {
+			t.Errorf("%q is taken for a pattern", wrong)
+		}
+	}
+}
+
+// lot is a store in memory in which records wait.
+type lot struct {
+	*memory
+	parked   map[projector.ParkedKey]int64
+	waiting  []projector.Record
+	conflict string // the id of an event that is another one than the stored
+}
+
+func newLot() *lot { return &lot{memory: newMemory(), parked: map[projector.ParkedKey]int64{}} }
+
+func (l *lot) Claim(ctx context.Context, owner, cluster string, parts []projector.Partition) (map[projector.Partition]projector.Claim, error) {
+	claims, err := l.memory.Claim(ctx, owner, cluster, parts)
+	for part, c := range claims {
+		c.Parked = map[string]int64{}
+		for k, head := range l.parked {
+			if k.Partition == part {
+				c.Parked[k.Key] = head
+			}
+		}
+		claims[part] = c
+	}
+	return claims, err
+}
+
+func (l *lot) Apply(ctx context.Context, b projector.Batch) (projector.Applied, error) {
+	parks := map[projector.ParkedKey]int64{}
+	for _, p := range b.Poison {
+		if p.Parks {
+			parks[projector.ParkedKey{Partition: p.Partition, Key: string(p.Key)}] = p.Offset
+		}
+	}
+	for _, p := range b.Parked {
+		k := projector.ParkedKey{Partition: p.Partition, Key: string(p.Key)}
+		_, before := l.parked[k]
+		if _, now := parks[k]; !before && !now {
+			return projector.Applied{}, &projector.UnparkedError{Keys: []projector.ParkedKey{k}}
+		}
+	}
+	for _, e := range b.Events {
+		if string(e.ID) == l.conflict && b.Park.Covers(e.Record) {
+			return projector.Applied{}, &projector.ConflictError{Poison: []projector.Poison{{Record: *e.Record, Code: "id_conflict"}}}
+		}
+	}
+	applied, err := l.memory.Apply(ctx, b)
+	if err != nil {
+		return applied, err
+	}
+	for k, head := range parks {
+		if _, known := l.parked[k]; known {
+			return applied, fmt.Errorf("%v is parked already", k)
+		}
+		l.parked[k] = head
+	}
+	for _, p := range b.Parked {
+		l.waiting = append(l.waiting, p.Record)
+	}
+	return applied, nil
+}
+
+// offsets of records, by partition.
+func offsets(records []projector.Record) string {
+	var all []string
+	for _, r := range records {
+		all = append(all, fmt.Sprintf("%d@%d", r.Partition.ID, r.Offset))
+	}
+	slices.Sort(all)
+	return strings.Join(all, " ")
+}
+
+func (l *lot) letters() string {
+	var all []projector.Record
+	for _, p := range l.poison {
+		all = append(all, p.Record)
+	}
+	return offsets(all)
+}
+
+// of makes a message about an order.
+func of(t testing.TB, order, id string) events.Message {
+	t.Helper()
+	e := events.New("t", "urn:test", events.EventID(id), order, &events.OrderConfirmed{
+		OrderFact: events.OrderFact{OrderID: events.OrderID(order), Fact: events.Fact{OccurredAt: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}},
+	})
+	m, err := events.Encode(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// broken is a message about an order that nobody can read.
+func broken(t testing.TB, order string) events.Message {
+	m := of(t, order, "broken")
+	m.Value = []byte("{")
+	return m
+}
+
+// live runs a projector on the store until it has nothing left to do.
+func (l *lot) live(t *testing.T, b *broker, park string, reg prometheus.Registerer) {
+	t.Helper()
+	var cfg projector.Config
+	if err := cfg.Park.UnmarshalText([]byte(park)); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	cfg.Owner, cfg.Metrics = "test", projector.NewMetrics(reg)
+	done := make(chan error, 1)
+	go func() { done <- projector.New(b, l, cfg, slog.New(slog.DiscardHandler)).Run(ctx) }()
+	synctest.Wait()
+	stop()
+	if err := <-done; err != nil {
+		t.Fatalf("Run = %v", err)
+	}
+}
+
+// holds fails the test unless just these are letters, wait and were applied.
+func (l *lot) holds(t *testing.T, letters, waiting string, applied ...string) {
+	t.Helper()
+	if got := l.letters(); got != letters {
+		t.Errorf("dead letters %q, want %q", got, letters)
+	}
+	if got := offsets(l.waiting); got != waiting {
+		t.Errorf("waiting %q, want %q", got, waiting)
+	}
+	if diff := cmp.Diff(applied, l.ids()); diff != "" {
+		t.Errorf("applied (-want +got):\n%s", diff)
+	}
+}
+
+func TestWhatIsBehindADeadLetterOfItsKeyWaitsAndTheOthersGoOn(t *testing.T) {
+	part1 := projector.Partition{Topic: events.OrdersTopic, ID: 1}
+	for _, portion := range []int{1, 3, 20} { // one transaction or several
+		in(t, func(t *testing.T) {
+			l, b, reg := newLot(), newBroker(part0, part1), prometheus.NewRegistry()
+			b.portion = portion
+			b.append(part0, of(t, "a", "a1"), broken(t, "a"), of(t, "b", "b1"), of(t, "a", "a2"), broken(t, "a"), of(t, "b", "b2"), of(t, "a", "a3"))
+			b.append(part1, of(t, "a", "other")) // another partition's key of the same name
+			l.live(t, b, "order.*", reg)
+			slices.Sort(l.applied)
+			l.holds(t, "0@1", "0@3 0@4 0@6", "a1", "b1", "b2", "other")
+			if at := l.claims[part0]; at.Next != 7 || at.LastSeen != 6 {
+				t.Errorf("position %d, last seen %d; want 7 and 6", at.Next, at.LastSeen)
+			}
+			wantSeries(t, reg, "events_total", map[string]float64{"dead_letter order.confirmed.v1": 1, "parked order.confirmed.v1": 3})
+		})
+	}
+}
+
+func TestNobodyWaitsUnlessThePolicySaysSo(t *testing.T) {
+	for _, park := range []string{"", "shipment.*", "order.placed.v1"} {
+		in(t, func(t *testing.T) {
+			l, b := newLot(), newBroker(part0)
+			b.append(part0, broken(t, "a"), of(t, "a", "a1"))
+			l.live(t, b, park, nil)
+			l.holds(t, "0@0", "", "a1")
+		})
+	}
+}
+
+// What is parked stays so when the process, or the policy, is another one.
+func TestKeysStayParkedWhenThePolicyHasGone(t *testing.T) {
+	in(t, func(t *testing.T) {
+		l, b := newLot(), newBroker(part0)
+		b.append(part0, broken(t, "a"), of(t, "a", "a1"))
+		l.live(t, b, "*", nil)
+		b.append(part0, of(t, "a", "a2"), broken(t, "b"), of(t, "b", "b1"), broken(t, "a"))
+		l.live(t, b, "", nil)
+		l.holds(t, "0@0 0@3", "0@1 0@2 0@5", "b1")
+	})
+}
+
+// Somebody has settled the letter meanwhile: the worker finds out with the first
+// record of the key.
+func TestWhatIsUnparkedGoesOn(t *testing.T) {
+	in(t, func(t *testing.T) {
+		l, b := newLot(), newBroker(part0)
+		b.append(part0, broken(t, "a"), of(t, "a", "a1"), broken(t, "c"))
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		park, err := projector.NewParking("*")
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() {
+			done <- projector.New(b, l, projector.Config{Owner: "test", Park: park}, slog.New(slog.DiscardHandler)).Run(ctx)
+		}()
+		synctest.Wait()
+		delete(l.parked, projector.ParkedKey{Partition: part0, Key: "t|a"})
+		l.waiting = nil
+		b.append(part0, of(t, "c", "c1"), of(t, "a", "a2"), of(t, "b", "b1"))
+		synctest.Wait()
+		l.holds(t, "0@0 0@2", "0@3", "a2", "b1")
+		b.append(part0, broken(t, "a"), of(t, "a", "a3")) // it may be parked again
+		synctest.Wait()
+		l.holds(t, "0@0 0@2 0@6", "0@3 0@7", "a2", "b1")
+		if b.joins != 1 {
+			t.Errorf("joined %d times, want once: nobody has taken the partition", b.joins)
+		}
+		stop()
+		if err := <-done; err != nil {
+			t.Errorf("Run = %v", err)
+		}
+	})
+}
+
+// A record whose offset is not behind the letter's is read again, by an operator's
+// word: it does not wait for what comes after it.
+func TestWhatIsReadAgainBeforeTheLetterDoesNotWait(t *testing.T) {
+	in(t, func(t *testing.T) {
+		l, b := newLot(), newBroker(part0)
+		b.append(part0, of(t, "a", "a1"), broken(t, "a"), of(t, "a", "a2"))
+		l.parked[projector.ParkedKey{Partition: part0, Key: "t|a"}] = 1
+		l.live(t, b, "*", nil)
+		l.holds(t, "0@1", "0@2", "a1")
+	})
+}
+
+func TestWhatTheStoreRefusesHasTheRestOfItsKeyWait(t *testing.T) {
+	for _, panics := range []bool{false, true} {
+		for _, guilty := range []string{"a0", "a7", "a18"} {
+			in(t, func(t *testing.T) {
+				l, b := newLot(), newBroker(part0)
+				b.portion = 20
+				var want, waits []string
+				for i := range 20 { // a0 b1 a2 b3 ...
+					key := "ab"[i%2 : i%2+1]
+					id := fmt.Sprintf("a%d", i)
+					b.append(part0, of(t, key, id))
+				}
+				var at int
+				if _, err := fmt.Sscanf(guilty, "a%d", &at); err != nil {
+					t.Fatal(err)
+				}
+				for i := range 20 {
+					switch {
+					case i < at || i%2 != at%2:
+						want = append(want, fmt.Sprintf("a%d", i))
+					case i > at:
+						waits = append(waits, fmt.Sprintf("0@%d", i))
+					}
+				}
+				l.before = func(b projector.Batch) error {
+					if !slices.ContainsFunc(b.Events, func(e projector.Event) bool { return string(e.ID) == guilty }) {
+						return nil
+					}
+					if panics {
+						panic("tripped")
+					}
+					return &projector.DataError{SQLState: "23514", Err: errors.New("refused")}
+				}
+				l.live(t, b, "*", nil)
+				slices.Sort(waits)
+				l.holds(t, fmt.Sprintf("0@%d", at), strings.Join(waits, " "), want...)
+				if at := l.claims[part0]; at.Next != 20 || at.LastSeen != 19 || at.LastHash == nil {
+					t.Errorf("position %d, last seen %d; want 20 and 19", at.Next, at.LastSeen)
+				}
+			})
+		}
+	}
+}
+
+func TestAConflictOfIdentityParksItsKeyToo(t *testing.T) {
+	for park, waits := range map[string]string{"*": "0@2 0@4", "shipment.*": ""} {
+		in(t, func(t *testing.T) {
+			l, b, reg := newLot(), newBroker(part0), prometheus.NewRegistry()
+			l.conflict = "a2"
+			b.portion = 5
+			b.append(part0, of(t, "a", "a1"), of(t, "a", "a2"), of(t, "a", "a3"), of(t, "b", "b1"), broken(t, "a"))
+			l.live(t, b, park, reg)
+			if waits != "" {
+				l.holds(t, "0@1", waits, "a1", "b1")
+				wantSeries(t, reg, "events_total", map[string]float64{"conflict order.confirmed.v1": 1, "parked order.confirmed.v1": 2})
+			} else {
+				l.holds(t, "0@4", waits, "a1", "a2", "a3", "b1") // the store deals with it
+			}
+		})
+	}
+}
+
+func TestAWaitingRecordIsReadAgainUnlessThatKills(t *testing.T) {
+	good := projector.Record{Partition: part0, Message: of(t, "a", "a1")}
+	bad := projector.Record{Partition: part0, Message: broken(t, "a")}
+	for _, tt := range []struct {
+		name string
+		p    projector.Poison
+		want string
+	}{
+		{"an event", projector.Poison{Record: good}, ""},
+		{"one that is understood by now", projector.Poison{Record: good, Code: "upgrade_needed"}, ""},
+		{"one that is not", projector.Poison{Record: bad, Code: "upgrade_needed"}, "malformed_json"},
+		{"one that kills processes", projector.Poison{Record: good, Code: "kills_process"}, "kills_process"},
+		{"one on a wrong partition", projector.Poison{Record: good, Code: "wrong_partition"}, "wrong_partition"},
+	} {
+		e, refused := projector.Reread(&tt.p)
+		got := ""
+		if refused != nil {
+			got = refused.Code
+		}
+		if got != tt.want || (got == "") != (e.ID == "a1") {
+			t.Errorf("%s: refused as %q with event %q, want %q", tt.name, got, e.ID, tt.want)
+		}
+	}
+}
