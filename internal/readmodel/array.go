@@ -25,6 +25,7 @@ func registerArrays(m *pgtype.Map) {
 		{pgtype.Int8ArrayOID, pgtype.Int8OID}, {pgtype.Int4ArrayOID, pgtype.Int4OID}, {pgtype.BoolArrayOID, pgtype.BoolOID},
 		{pgtype.Float8ArrayOID, pgtype.Float8OID}, {pgtype.ByteaArrayOID, pgtype.ByteaOID}, {pgtype.DateArrayOID, pgtype.DateOID},
 		{pgtype.JSONArrayOID, pgtype.JSONOID}, {pgtype.JSONBArrayOID, pgtype.JSONBOID},
+		{pgtype.TIDArrayOID, pgtype.TIDOID},
 	} {
 		if t, ok := m.TypeForOID(array.oid); ok {
 			m.RegisterType(&pgtype.Type{Name: t.Name, OID: array.oid, Codec: arrayCodec{t.Codec, array.element}})
@@ -58,6 +59,8 @@ func (c arrayCodec) plan(value any) pgtype.EncodePlan {
 		return planArray(c.element, value, fixed[bool], putBool)
 	case pgtype.Float8OID:
 		return planArray(c.element, value, fixed[float64], putFloat8)
+	case pgtype.TIDOID:
+		return planArray(c.element, value, fixed[tuple], putTuple)
 	case pgtype.ByteaOID:
 		return planArray(c.element, value, sizeBytes, putBytes)
 	case pgtype.Int4OID:
@@ -164,6 +167,10 @@ func putInt8(buf []byte, n int64) []byte {
 }
 
 func putInt4(buf []byte, n int32) []byte { return putWords(buf, 4, uint32(n)) }
+
+func putTuple(buf []byte, t tuple) []byte {
+	return binary.BigEndian.AppendUint16(putWords(buf, 6, t.BlockNumber), t.OffsetNumber)
+}
 
 func putBool(buf []byte, b bool) []byte {
 	if b {

@@ -33,6 +33,7 @@ func TestArraysAreWrittenAsPgxWritesThem(t *testing.T) {
 		{pgtype.BoolArrayOID, []bool{true, false}},
 		{pgtype.Float8ArrayOID, []*float64{new(-0.5), nil, new(math.Inf(1))}},
 		{pgtype.ByteaArrayOID, [][]byte{{0, 1, 2}, {}, nil}},
+		{pgtype.TIDArrayOID, []tuple{{BlockNumber: 70_000, OffsetNumber: 9, Valid: true}}},
 	}
 	theirs := pgtype.NewMap()
 	for _, tt := range tests {

@@ -10,7 +10,6 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/waybill-io/waybill/events"
 	"github.com/waybill-io/waybill/internal/tracking"
 )
 
@@ -29,9 +28,9 @@ func (c changeWork) add(kind string, key entity, refs []tracking.Ref) {
 }
 
 // writeChanges appends one row per changed entity to its tenant's feed. The
-// lock on the tenant's row, held to the commit, makes positions dense and in
-// order of commits.
-func (u *unit) writeChanges(ctx context.Context) error {
+// lock on the tenant's row, taken by the last statement and held to the commit,
+// makes positions dense and in order of commits.
+func (u *unit) writeChanges(context.Context) error {
 	for key, w := range u.shipments {
 		if len(w.own) > 0 || len(w.scans) > 0 || w.folded || len(w.touched) > 0 {
 			u.changes.add("shipment", key, w.touched)
@@ -48,53 +47,48 @@ func (u *unit) writeChanges(ctx context.Context) error {
 	if u.applied.Changes = len(sorted); len(sorted) == 0 {
 		return nil
 	}
-	next, err := u.reserve(ctx, sorted)
-	if err != nil {
-		return fmt.Errorf("reserve positions: %w", err)
-	}
-	seqs := make([]int64, len(sorted))
 	entries := make([]string, len(sorted))
 	for i, c := range sorted {
-		seqs[i] = next[c.tenant]
-		next[c.tenant]++
-		if entries[i], err = refsJSON(u.changes[c]); err != nil {
+		doc, err := refsJSON(u.changes[c])
+		if err != nil {
 			return err
 		}
+		entries[i] = doc
 	}
-	return u.insertChanges(ctx, sorted, seqs, entries)
+	u.appendChanges(sorted, entries)
+	return nil
 }
 
-// reserve moves each tenant's position on, sorted by tenant, and returns the
-// first new one.
-func (u *unit) reserve(ctx context.Context, sorted []change) (map[events.TenantID]int64, error) {
-	const query = `-- name: reserve_changes
-		INSERT INTO tenant_stream AS t (tenant_id, seq) VALUES ($1, $2)
-		ON CONFLICT (tenant_id) DO UPDATE SET seq = t.seq + excluded.seq
-		RETURNING seq`
-	counts := map[events.TenantID]int64{}
-	for _, c := range sorted {
-		counts[c.tenant]++
-	}
-	next := make(map[events.TenantID]int64, len(counts))
-	for _, tenant := range slices.Sorted(maps.Keys(counts)) {
-		var seq int64
-		if err := u.tx.QueryRow(ctx, query, string(tenant), counts[tenant]).Scan(&seq); err != nil {
-			return nil, err
-		}
-		next[tenant] = seq - counts[tenant] + 1
-	}
-	return next, nil
-}
-
-func (u *unit) insertChanges(ctx context.Context, sorted []change, seqs []int64, entries []string) error {
+// appendChanges moves each tenant's position on, sorted by tenant, and gives the
+// new ones to the changes in their order.
+func (u *unit) appendChanges(sorted []change, entries []string) {
 	const query = `-- name: insert_changes
+		WITH stream AS (
+			INSERT INTO tenant_stream AS t (tenant_id, seq) SELECT * FROM unnest($1::text[], $2::bigint[])
+			ON CONFLICT (tenant_id) DO UPDATE SET seq = t.seq + excluded.seq
+			RETURNING tenant_id, seq
+		)
 		INSERT INTO changes (tenant_id, seq, kind, entity_id, entries)
-		SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::json[])`
-	_, err := u.tx.Exec(ctx, query,
-		column(sorted, func(c change) string { return string(c.tenant) }), seqs,
+		SELECT x.tenant_id, stream.seq - x.after, x.kind, x.entity_id, x.entries
+		  FROM unnest($3::text[], $4::bigint[], $5::text[], $6::text[], $7::json[]) x(tenant_id, after, kind, entity_id, entries)
+		  JOIN stream USING (tenant_id)`
+	var tenants []string
+	var counts []int64
+	after := make([]int64, len(sorted)) // how many of the tenant's come after it
+	for i := len(sorted) - 1; i >= 0; i-- {
+		if i+1 < len(sorted) && sorted[i+1].tenant == sorted[i].tenant {
+			after[i] = after[i+1] + 1
+			counts[len(counts)-1]++
+			continue
+		}
+		tenants, counts = append(tenants, string(sorted[i].tenant)), append(counts, 1)
+	}
+	slices.Reverse(tenants)
+	slices.Reverse(counts)
+	u.lane.laterAll(len(sorted), "write the change feed", query, tenants, counts,
+		column(sorted, func(c change) string { return string(c.tenant) }), after,
 		column(sorted, func(c change) string { return c.kind }),
 		column(sorted, func(c change) string { return c.id }), entries)
-	return err
 }
 
 // refsJSON lists identities as [[stream, stream_id, source, event_id], ...],

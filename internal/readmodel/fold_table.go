@@ -25,12 +25,49 @@ func of(relation string, columns []string) string {
 	return relation + "." + strings.Join(columns, ", "+relation+".")
 }
 
-// typeOf is the type of a key's column.
+// The types of columns that no SQL type is passed for: a list comes as one text
+// (see [list]), a decimal as text, because arrays of arrays must be rectangular,
+// and Go has no decimals.
+const (
+	asList    = "list"
+	asDecimal = "decimal"
+)
+
+// typeOf is the type of a column. A name has the same type in every table.
 func typeOf(column string) string {
-	if column == "valid_from" {
+	switch column {
+	case "known", "disputed", "gap", "damaged", "customs_held", "action_required", "unmatched", "retractions":
+		return "boolean"
+	case "revision", "qty", "ordered", "cancelled", "allocated", "backordered", "shipped", "delivered", "returned", "lost":
+		return "bigint"
+	case "parcel_count", "open_exceptions", "exception_count", "attempts":
+		return "int"
+	case "lat", "lon", "confidence":
+		return "float8"
+	case "numbers", "order_ids", "holds", "returns_open", "flags", "anomalies":
+		return asList
+	case "unit_price":
+		return asDecimal
+	case "state":
+		return "jsonb"
+	case "valid_from", "valid_to", "status_since":
 		return "timestamptz"
 	}
+	switch _, suffix, _ := cutLast(column, "_"); suffix {
+	case "at", "start", "end":
+		return "timestamptz"
+	case "on":
+		return "date"
+	}
 	return "text"
+}
+
+// cutLast parts a text at the last separator.
+func cutLast(s, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
 }
 
 func words(s string) []string { return strings.Fields(s) }
@@ -82,6 +119,12 @@ func foldTables() []table {
 		{name: marksTable, keys: 5, columns: words(`tenant_id stream stream_id source event_id duplicate_of_source
 			duplicate_of_id retracted_by_source retracted_by_id anomalies unmatched`)},
 	}
+}
+
+// foldTable finds one of them.
+func foldTable(name string) table {
+	all := foldTables()
+	return all[slices.IndexFunc(all, func(t table) bool { return t.name == name })]
 }
 
 // comparedTables are those that two versions must agree on.

@@ -18,6 +18,7 @@ type markWork struct {
 	marks   map[markKey]tracking.Mark
 	decided map[markKey]bool // a mark that is not set again goes
 	streams map[markStream]bool
+	stored  map[markKey]tracking.Mark // of all these
 }
 
 type markKey struct {
@@ -56,15 +57,17 @@ func (m *markWork) decideStream(key entity, kind events.StreamKind) {
 	m.streams[markStream{key.tenant, events.Stream{Kind: kind, ID: key.id}}] = true
 }
 
+// readMarks reads the marks that are stored of what was folded.
+func (u *unit) readMarks(ctx context.Context) (err error) {
+	u.marks.stored, err = u.storedMarks(ctx)
+	return err
+}
+
 // writeMarks writes marks that are new or say something else, takes away those
 // that no longer hold, and shows clients the entries concerned.
-func (u *unit) writeMarks(ctx context.Context) error {
-	stored, err := u.storedMarks(ctx)
-	if err != nil {
-		return err
-	}
+func (u *unit) writeMarks(context.Context) error {
 	var gone, changed []markKey
-	for key, was := range stored {
+	for key, was := range u.marks.stored {
 		_, still := u.marks.marks[key]
 		if !still && (u.marks.decided[key] || u.marks.streams[markStream{key.tenant, key.Stream}]) {
 			gone = append(gone, key)
@@ -73,16 +76,15 @@ func (u *unit) writeMarks(ctx context.Context) error {
 		}
 	}
 	for key, mark := range u.marks.marks {
-		u.note(mark, stored[key])
+		u.note(mark, u.marks.stored[key])
 		changed = append(changed, key)
 	}
 	slices.SortFunc(gone, markKey.compare)
 	slices.SortFunc(changed, markKey.compare)
 	u.showMarks(slices.Concat(gone, changed))
-	if err := u.deleteMarks(ctx, gone); err != nil {
-		return fmt.Errorf("take %d marks away: %w", len(gone), err)
-	}
-	return u.upsertMarks(ctx, changed)
+	u.deleteMarks(gone)
+	u.upsertMarks(changed)
+	return nil
 }
 
 // storedMarks reads the marks of every stream that was folded from all its
@@ -175,22 +177,21 @@ func markColumns(keys []markKey) []any {
 	}
 }
 
-func (u *unit) deleteMarks(ctx context.Context, keys []markKey) error {
+func (u *unit) deleteMarks(keys []markKey) {
 	if len(keys) == 0 {
-		return nil
+		return
 	}
 	const query = `-- name: delete_marks
 		DELETE FROM event_marks m
 		 USING unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) x(tenant_id, stream, stream_id, source, event_id)
 		 WHERE (m.tenant_id, m.stream, m.stream_id, m.source, m.event_id)
 		     = (x.tenant_id, x.stream, x.stream_id, x.source, x.event_id)`
-	_, err := u.tx.Exec(ctx, query, markColumns(keys)...)
-	return err
+	u.lane.later("take marks away", query, markColumns(keys)...)
 }
 
-func (u *unit) upsertMarks(ctx context.Context, keys []markKey) error {
+func (u *unit) upsertMarks(keys []markKey) {
 	if len(keys) == 0 {
-		return nil
+		return
 	}
 	const query = `-- name: upsert_marks
 		INSERT INTO event_marks (tenant_id, stream, stream_id, source, event_id, duplicate_of_source, duplicate_of_id,
@@ -205,12 +206,11 @@ func (u *unit) upsertMarks(ctx context.Context, keys []markKey) error {
 		       retracted_by_source = excluded.retracted_by_source, retracted_by_id = excluded.retracted_by_id,
 		       anomalies = excluded.anomalies, unmatched = excluded.unmatched`
 	marks := column(keys, func(k markKey) tracking.Mark { return u.marks.marks[k] })
-	_, err := u.tx.Exec(ctx, query, append(markColumns(keys),
+	u.lane.later("write marks", query, append(markColumns(keys),
 		column(marks, func(m tracking.Mark) *string { return nullText(m.DuplicateOf.Source) }),
 		column(marks, func(m tracking.Mark) *string { return nullText(m.DuplicateOf.ID) }),
 		column(marks, func(m tracking.Mark) *string { return nullText(m.RetractedBy.Source) }),
 		column(marks, func(m tracking.Mark) *string { return nullText(m.RetractedBy.ID) }),
 		column(marks, func(m tracking.Mark) string { return list(m.Anomalies) }),
 		column(marks, func(m tracking.Mark) bool { return m.Unmatched }))...)
-	return err
 }

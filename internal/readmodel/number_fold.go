@@ -111,7 +111,6 @@ func (u *unit) foldNumbers(ctx context.Context, numbers []*numberWork) (map[enti
 	if err != nil {
 		return nil, err
 	}
-	var unmatched []unmatchedScan
 	for _, n := range numbers {
 		stream := facts[n.stream()]
 		given, marks := tracking.FoldNumber(stream, n.holdings)
@@ -131,11 +130,11 @@ func (u *unit) foldNumbers(ctx context.Context, numbers []*numberWork) (map[enti
 			u.marks.decide(n.tenant, ref)
 			u.marks.set(n.tenant, ref, marks[ref])
 			if marks[ref].Unmatched {
-				unmatched = append(unmatched, unmatchedScan{n, f})
+				u.unmatched = append(u.unmatched, unmatchedScan{n, f})
 			}
 		}
 	}
-	return scans, u.writeUnmatched(ctx, numbers, unmatched)
+	return scans, nil
 }
 
 type unmatchedScan struct {
@@ -144,27 +143,26 @@ type unmatchedScan struct {
 }
 
 // writeUnmatched replaces the list of scans of the numbers that nobody had.
-func (u *unit) writeUnmatched(ctx context.Context, numbers []*numberWork, scans []unmatchedScan) error {
-	numbers = slices.DeleteFunc(slices.Clone(numbers), func(n *numberWork) bool { return !n.locked })
+func (u *unit) writeUnmatched() {
+	numbers := slices.DeleteFunc(slices.Clone(u.resolved), func(n *numberWork) bool { return !n.locked })
 	if len(numbers) == 0 {
-		return nil
+		return
 	}
 	const clear = `-- name: clear_unmatched
 		DELETE FROM unmatched_scans s USING unnest($1::text[], $2::text[]) x(tenant_id, stream_id)
 		 WHERE s.tenant_id = x.tenant_id AND s.stream = 'tracking' AND s.stream_id = x.stream_id`
 	streams := column(numbers, func(n *numberWork) entity { return n.stream() })
-	if _, err := u.tx.Exec(ctx, clear, tenants(streams), ids(streams)); err != nil {
-		return err
-	}
+	u.lane.later("clear unmatched scans", clear, tenants(streams), ids(streams))
+	scans := u.unmatched
 	if len(scans) == 0 {
-		return nil
+		return
 	}
 	const insert = `-- name: insert_unmatched
 		INSERT INTO unmatched_scans (tenant_id, stream, stream_id, source, event_id, carrier, tracking_number, type, occurred_at)
 		SELECT x.tenant_id, 'tracking', x.stream_id, x.source, x.event_id, x.carrier, x.number, x.type, x.occurred_at
 		  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::timestamptz[])
 		       x(tenant_id, stream_id, source, event_id, carrier, number, type, occurred_at)`
-	_, err := u.tx.Exec(ctx, insert,
+	u.lane.later("write unmatched scans", insert,
 		column(scans, func(s unmatchedScan) string { return string(s.number.tenant) }),
 		column(scans, func(s unmatchedScan) string { return s.number.stream().id }),
 		column(scans, func(s unmatchedScan) string { return string(s.fact.Source) }),
@@ -173,26 +171,21 @@ func (u *unit) writeUnmatched(ctx context.Context, numbers []*numberWork, scans 
 		column(scans, func(s unmatchedScan) string { return string(s.number.number.number) }),
 		column(scans, func(s unmatchedScan) string { return string(s.fact.Type()) }),
 		column(scans, func(s unmatchedScan) time.Time { return s.fact.OccurredAt() }))
-	return err
 }
 
 // writeNumbers replaces the assignments of the refolded shipments, and the
 // validity of all others of their numbers.
-func (u *unit) writeNumbers(ctx context.Context, numbers []*numberWork) error {
-	if err := u.keepRetractions(ctx); err != nil {
-		return err
-	}
-	numbers = slices.DeleteFunc(slices.Clone(numbers), func(n *numberWork) bool { return !n.reassigned })
+func (u *unit) writeNumbers() {
+	u.keepRetractions()
+	numbers := slices.DeleteFunc(slices.Clone(u.resolved), func(n *numberWork) bool { return !n.reassigned })
 	if len(numbers) == 0 {
-		return nil
+		return
 	}
 	const clear = `-- name: clear_assignments
 		DELETE FROM tracking_numbers t USING unnest($1::text[], $2::text[], $3::text[]) x(tenant_id, carrier, tracking_number)
 		 WHERE t.tenant_id = x.tenant_id AND t.carrier = x.carrier AND t.tracking_number = x.tracking_number`
 	tenant, carrier, num := numberColumns(numbers)
-	if _, err := u.tx.Exec(ctx, clear, tenant, carrier, num); err != nil {
-		return err
-	}
+	u.lane.later("clear assignments", clear, tenant, carrier, num)
 	const insert = `-- name: insert_assignments
 		INSERT INTO tracking_numbers (tenant_id, carrier, tracking_number, valid_from, shipment_id, source, event_id,
 		       valid_to, parcel_id, occurred_at, recorded_at)
@@ -204,7 +197,7 @@ func (u *unit) writeNumbers(ctx context.Context, numbers []*numberWork) error {
 			rows = append(rows, heldNumber{n.tenant, h})
 		}
 	}
-	return insertHoldings(ctx, u, insert, rows)
+	u.insertHoldings(insert, rows)
 }
 
 type heldNumber struct {
@@ -212,11 +205,11 @@ type heldNumber struct {
 	tracking.Holding
 }
 
-func insertHoldings(ctx context.Context, u *unit, query string, rows []heldNumber) error {
+func (u *unit) insertHoldings(query string, rows []heldNumber) {
 	if len(rows) == 0 {
-		return nil
+		return
 	}
-	_, err := u.tx.Exec(ctx, query,
+	u.lane.later("write assignments", query,
 		column(rows, func(h heldNumber) string { return string(h.tenant) }),
 		column(rows, func(h heldNumber) string { return string(h.Carrier) }),
 		column(rows, func(h heldNumber) string { return string(h.Number) }),
@@ -228,7 +221,6 @@ func insertHoldings(ctx context.Context, u *unit, query string, rows []heldNumbe
 		column(rows, func(h heldNumber) string { return string(h.ParcelID) }),
 		column(rows, func(h heldNumber) time.Time { return time.UnixMicro(h.Key.When) }),
 		column(rows, func(h heldNumber) time.Time { return time.UnixMicro(h.Key.Recorded) }))
-	return err
 }
 
 // validTo of a lost tie is its beginning: it never held.

@@ -215,7 +215,7 @@ func (u *unit) concern(n *numberWork) {
 
 // keepRetractions notes on the numbers that their streams have taken something
 // back, so that a later scan is not applied by itself.
-func (u *unit) keepRetractions(ctx context.Context) error {
+func (u *unit) keepRetractions() {
 	var taken []*numberWork
 	for _, n := range u.sortedNumbers() {
 		if slices.ContainsFunc(n.scans, func(e *entry) bool { return e.Type() == events.TypeRetracted }) {
@@ -223,13 +223,12 @@ func (u *unit) keepRetractions(ctx context.Context) error {
 		}
 	}
 	if len(taken) == 0 {
-		return nil
+		return
 	}
 	const query = `-- name: keep_retractions
 		INSERT INTO carrier_numbers (tenant_id, carrier, tracking_number, retractions)
 		SELECT x.*, true FROM unnest($1::text[], $2::text[], $3::text[]) x
 		ON CONFLICT (tenant_id, carrier, tracking_number) DO UPDATE SET retractions = true`
 	tenant, carrier, num := numberColumns(taken)
-	_, err := u.tx.Exec(ctx, query, tenant, carrier, num)
-	return err
+	u.lane.later("keep retractions", query, tenant, carrier, num)
 }

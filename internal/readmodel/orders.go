@@ -18,12 +18,13 @@ import (
 type orderWork struct {
 	entity
 	own     []*entry // new in its stream, in the order they were read
-	stored  bool     // it has a row of its own facts from an earlier batch
+	exists  bool     // it has a row, be it a placeholder
+	at      tuple
+	stored  bool // it has a row of its own facts from an earlier batch
 	base    tracking.OrderBase
 	carried []tracking.Carried // what shipments say of its lines, after the batch
 	was     orderRow           // as stored
 	lines   []lineRow          // as stored
-	now     tracking.Order
 	touched []tracking.Ref
 }
 
@@ -42,8 +43,9 @@ func (u *unit) sortedOrders() []*orderWork {
 	return slices.SortedFunc(maps.Values(u.orders), func(a, b *orderWork) int { return a.compare(b.entity) })
 }
 
-// foldOrders brings the orders of order events, and those whose contents
-// changed, up to date.
+// foldOrders folds what order events say, and collects what shipments say beside
+// it, of the orders of both. What that amounts to is found out when they are
+// written: see writeOrders.
 func (u *unit) foldOrders(ctx context.Context) error {
 	for _, e := range u.entries {
 		if e.ref.Stream.Kind == events.OrderStream {
@@ -62,62 +64,76 @@ func (u *unit) foldOrders(ctx context.Context) error {
 	if err := u.readOrders(ctx, works); err != nil {
 		return fmt.Errorf("read %d orders: %w", len(works), err)
 	}
-	if err := u.foldBases(ctx, works); err != nil {
-		return err
-	}
-	for _, w := range works {
-		w.now = w.base.With(events.OrderID(w.id), w.carried)
-	}
-	return u.writeOrders(ctx, works)
+	u.contents.carry(u.orders)
+	return u.foldBases(ctx, works)
 }
 
 // foldBases folds the orders with new facts of their own: new ones from the
-// batch, which has all, the others from their history.
+// batch, which has all, the others by applying the facts to what is stored, or
+// from their history where these do not simply come after it.
 func (u *unit) foldBases(ctx context.Context, works []*orderWork) error {
-	var stored []entity
-	for _, w := range works {
-		if w.stored && len(w.own) > 0 {
-			stored = append(stored, w.entity)
-		}
-	}
-	facts := map[entity][]*tracking.Fact{}
-	if len(stored) > 0 {
-		var err error
-		if facts, err = history(ctx, u.tx, events.OrderStream, stored); err != nil {
-			return err
-		}
-	}
+	var refold []*orderWork
 	for _, w := range works {
 		if len(w.own) == 0 {
 			continue
 		}
-		own, ok := facts[w.entity]
-		if !ok {
-			own = column(w.own, func(e *entry) *tracking.Fact { return e.fact })
-		}
 		findLate(w.own, w.base.Newest)
-		base, marks := tracking.FoldOrder(own)
-		w.base = base
-		u.marks.decideStream(w.entity, events.OrderStream)
-		for ref, mark := range marks {
-			u.marks.set(w.tenant, ref, mark)
+		switch {
+		case !w.stored:
+			u.foldBase(w, column(w.own, func(e *entry) *tracking.Fact { return e.fact }))
+		case !w.apply():
+			refold = append(refold, w)
 		}
+	}
+	if len(refold) == 0 {
+		return nil
+	}
+	facts, err := history(ctx, u.tx, events.OrderStream, column(refold, func(w *orderWork) entity { return w.entity }))
+	if err != nil {
+		return err
+	}
+	for _, w := range refold {
+		u.foldBase(w, facts[w.entity])
 	}
 	return nil
 }
 
-// readOrders reads the rows of locked orders, their lines, and what shipments say of
-// them, this batch's shipments included.
+// apply tries to bring an order up to date without its history.
+func (w *orderWork) apply() bool {
+	facts := column(w.own, func(e *entry) *tracking.Fact { return e.fact })
+	slices.SortFunc(facts, func(a, b *tracking.Fact) int { return a.Key.Compare(b.Key) })
+	for _, f := range facts {
+		if !w.base.Apply(f) {
+			return false
+		}
+	}
+	return true
+}
+
+func (u *unit) foldBase(w *orderWork, own []*tracking.Fact) {
+	base, marks := tracking.FoldOrder(own)
+	w.base = base
+	u.marks.decideStream(w.entity, events.OrderStream)
+	for ref, mark := range marks {
+		u.marks.set(w.tenant, ref, mark)
+	}
+}
+
+// readOrders reads the rows of locked orders, and what shipments say of them
+// before the batch. The lines follow from the two.
 func (u *unit) readOrders(ctx context.Context, works []*orderWork) error {
 	keys := column(works, func(w *orderWork) entity { return w.entity })
 	if err := u.readOrderRows(ctx, keys); err != nil {
 		return err
 	}
-	if err := u.readLines(ctx, keys); err != nil {
-		return fmt.Errorf("lines: %w", err)
-	}
 	if err := u.readCarried(ctx, keys); err != nil {
 		return fmt.Errorf("contents: %w", err)
+	}
+	for _, w := range works {
+		if w.exists {
+			now := w.base.With(events.OrderID(w.id), w.carried)
+			w.lines = lineRows(&now)
+		}
 	}
 	return nil
 }
@@ -125,7 +141,7 @@ func (u *unit) readOrders(ctx context.Context, works []*orderWork) error {
 func (u *unit) readOrderRows(ctx context.Context, keys []entity) error {
 	const query = `-- name: read_orders
 		SELECT o.tenant_id, o.order_id, o.status, o.revision, array_to_string(o.flags, E'\x1f'), o.cancelled_at,
-		       o.shipped_at, o.delivered_at, o.state
+		       o.shipped_at, o.delivered_at, o.state, o.ctid
 		  FROM unnest($1::text[], $2::text[]) x(tenant_id, order_id)
 		  JOIN orders o USING (tenant_id, order_id)`
 	rows, err := u.tx.Query(ctx, query, tenants(keys), ids(keys))
@@ -136,38 +152,17 @@ func (u *unit) readOrderRows(ctx context.Context, keys []entity) error {
 	var row orderRow
 	var cancelled, shipped, delivered *time.Time
 	var state []byte
-	_, err = pgx.ForEachRow(rows, []any{&k.tenant, &k.id, &row.status, &row.revision, &row.flags, &cancelled, &shipped, &delivered, &state}, func() error {
+	var at tuple
+	_, err = pgx.ForEachRow(rows, []any{&k.tenant, &k.id, &row.status, &row.revision, &row.flags, &cancelled, &shipped, &delivered, &state, &at}, func() error {
 		row.cancelledAt, row.shippedAt, row.deliveredAt = instant(cancelled), instant(shipped), instant(delivered)
 		w := u.orders[k]
-		w.was, w.stored = row, row.revision > 0
+		w.exists, w.at, w.was, w.stored = true, at, row, row.revision > 0
 		if !w.stored {
 			return nil
 		}
 		if err := json.Unmarshal(state, &w.base); err != nil {
 			return fmt.Errorf("read the state of order %s: %w", k.id, err)
 		}
-		return nil
-	})
-	return err
-}
-
-func (u *unit) readLines(ctx context.Context, keys []entity) error {
-	const query = `-- name: read_order_lines
-		SELECT l.tenant_id, l.order_id, l.line_id, coalesce(l.sku, ''), coalesce(l.unit_price::text, ''), l.ordered,
-		       l.cancelled, l.allocated, l.backordered, l.shipped, l.delivered, l.returned, l.lost
-		  FROM unnest($1::text[], $2::text[]) x(tenant_id, order_id)
-		  JOIN order_lines l USING (tenant_id, order_id)
-		 ORDER BY 1, 2, 3`
-	rows, err := u.tx.Query(ctx, query, tenants(keys), ids(keys))
-	if err != nil {
-		return err
-	}
-	var k entity
-	var l lineRow
-	_, err = pgx.ForEachRow(rows, []any{&k.tenant, &k.id, &l.id, &l.sku, &l.unitPrice, &l.ordered, &l.cancelled, &l.allocated,
-		&l.backordered, &l.shipped, &l.delivered, &l.returned, &l.lost}, func() error {
-		w := u.orders[k]
-		w.lines = append(w.lines, l)
 		return nil
 	})
 	return err

@@ -67,7 +67,7 @@ func (u *unit) readShipmentRows(ctx context.Context, keys []entity) error {
 	const query = `-- name: read_shipments
 		SELECT s.tenant_id, s.shipment_id, s.known, s.status, s.status_since, s.revision, s.direction, s.carrier,
 		       s.lat, s.lon, s.position_at, s.first_scan_at, s.last_scan_at, s.last_scan_type, s.last_location,
-		       s.open_exceptions, s.exception_count, s.damaged, s.customs_held, s.state
+		       s.open_exceptions, s.exception_count, s.damaged, s.customs_held, s.state, s.ctid
 		  FROM unnest($1::text[], $2::text[]) x(tenant_id, shipment_id)
 		  JOIN shipments s USING (tenant_id, shipment_id)`
 	rows, err := u.tx.Query(ctx, query, tenants(keys), ids(keys))
@@ -81,10 +81,11 @@ func (u *unit) readShipmentRows(ctx context.Context, keys []entity) error {
 	var lat, lon *float64
 	var since, position, first, last *time.Time
 	var state []byte
+	var at tuple
 	_, err = pgx.ForEachRow(rows, []any{&k.tenant, &k.id, &s.Known, &s.Status, &since, &s.Revision, &s.Direction, &carrier,
-		&lat, &lon, &position, &first, &last, &lastType, &lastPlace, &cases.open, &cases.all, &s.Damaged, &s.CustomsHeld, &state}, func() error {
+		&lat, &lon, &position, &first, &last, &lastType, &lastPlace, &cases.open, &cases.all, &s.Damaged, &s.CustomsHeld, &state, &at}, func() error {
 		w := u.shipments[k]
-		w.stored, w.cases, w.state, w.was = true, cases, s, s.Direction
+		w.stored, w.at, w.cases, w.state, w.was = true, at, cases, s, s.Direction
 		w.state.ID = events.ShipmentID(k.id)
 		w.state.StatusSince, w.state.FirstScanAt, w.state.LastScanAt = instant(since), instant(first), instant(last)
 		w.state.Carrier, w.state.LastScanType = events.SCAC(orZero(carrier)), events.Type(orZero(lastType))
@@ -112,7 +113,7 @@ func (u *unit) readParcels(ctx context.Context, keys []entity) error {
 	const query = `-- name: read_parcels
 		SELECT p.tenant_id, p.shipment_id, p.parcel_id, p.status, p.status_since, p.first_scan_at, p.last_scan_at,
 		       p.last_scan_type, p.last_location, p.handed_over_at, p.available_at, p.first_attempt_at, p.attempts,
-		       p.delivered_at, p.delivered_on, p.disputed, p.gap
+		       p.delivered_at, p.delivered_on, p.disputed, p.gap, p.ctid
 		  FROM unnest($1::text[], $2::text[]) x(tenant_id, shipment_id)
 		  JOIN parcels p USING (tenant_id, shipment_id)
 		 ORDER BY 1, 2, 3`
@@ -121,17 +122,17 @@ func (u *unit) readParcels(ctx context.Context, keys []entity) error {
 		return err
 	}
 	var k entity
-	var p tracking.Parcel
+	var p storedParcel
 	var lastType, lastPlace *string
 	var since, first, last, handed, available, attempt, delivered, day *time.Time
 	_, err = pgx.ForEachRow(rows, []any{&k.tenant, &k.id, &p.ID, &p.Status, &since, &first, &last, &lastType, &lastPlace,
-		&handed, &available, &attempt, &p.Attempts, &delivered, &day, &p.Disputed, &p.Gap}, func() error {
+		&handed, &available, &attempt, &p.Attempts, &delivered, &day, &p.Disputed, &p.Gap, &p.at}, func() error {
 		p.StatusSince, p.FirstScanAt, p.LastScanAt = instant(since), instant(first), instant(last)
 		p.HandedOverAt, p.AvailableAt, p.FirstAttemptAt = instant(handed), instant(available), instant(attempt)
 		p.DeliveredAt, p.DeliveredOn = instant(delivered), instant(day)
 		p.LastScanType, p.LastLocation = events.Type(orZero(lastType)), orZero(lastPlace)
 		w := u.shipments[k]
-		w.state.Parcels = append(w.state.Parcels, p)
+		w.state.Parcels = append(w.state.Parcels, p.Parcel)
 		w.parcels = append(w.parcels, p)
 		return nil
 	})
@@ -177,7 +178,7 @@ func (u *unit) readContents(ctx context.Context, works []*shipmentWork) error {
 	}
 	const query = `-- name: read_contents
 		SELECT c.tenant_id, c.shipment_id, c.order_id, c.line_id, c.parcel_id, c.qty, c.shipped, c.delivered, c.returned,
-		       c.lost, c.handed_over_at, c.delivered_at
+		       c.lost, c.handed_over_at, c.delivered_at, c.ctid
 		  FROM unnest($1::text[], $2::text[]) x(tenant_id, shipment_id)
 		  JOIN shipment_contents c USING (tenant_id, shipment_id)
 		 ORDER BY 1, 2, 3, 4, 5`
@@ -186,9 +187,9 @@ func (u *unit) readContents(ctx context.Context, works []*shipmentWork) error {
 		return err
 	}
 	var k entity
-	var c tracking.Content
+	var c storedContent
 	var handed, delivered *time.Time
-	_, err = pgx.ForEachRow(rows, []any{&k.tenant, &k.id, &c.OrderID, &c.LineID, &c.ParcelID, &c.Qty, &c.Shipped, &c.Delivered, &c.Returned, &c.Lost, &handed, &delivered}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&k.tenant, &k.id, &c.OrderID, &c.LineID, &c.ParcelID, &c.Qty, &c.Shipped, &c.Delivered, &c.Returned, &c.Lost, &handed, &delivered, &c.at}, func() error {
 		c.HandedOverAt, c.DeliveredAt = instant(handed), instant(delivered)
 		w := u.shipments[k]
 		w.before = append(w.before, c)

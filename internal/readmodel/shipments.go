@@ -18,14 +18,15 @@ type shipmentWork struct {
 	refold bool        // only a fold of all facts can tell
 
 	stored  bool // it has a row from an earlier batch
+	at      tuple
 	state   tracking.Shipment
-	cases   caseCount          // of the stored row
-	parcels []tracking.Parcel  // as stored
-	was     events.Direction   // as stored
-	before  []tracking.Content // contents as stored
-	settled bool               // contents are read and derived anew
-	folded  bool               // the state comes from all facts
-	touched []tracking.Ref     // timeline entries added or re-marked
+	cases   caseCount // of the stored row
+	parcels []storedParcel
+	was     events.Direction // as stored
+	before  []storedContent
+	settled bool           // contents are read and derived anew
+	folded  bool           // the state comes from all facts
+	touched []tracking.Ref // timeline entries added or re-marked
 }
 
 type scanEntry struct {
@@ -50,8 +51,19 @@ func (u *unit) sortedShipments() []*shipmentWork {
 	return slices.SortedFunc(maps.Values(u.shipments), func(a, b *shipmentWork) int { return a.compare(b.entity) })
 }
 
+type storedParcel struct {
+	tracking.Parcel
+	at tuple
+}
+
+type storedContent struct {
+	tracking.Content
+	at tuple
+}
+
 // foldShipments brings every shipment concerned up to date: most by applying
 // the new facts to the stored state, the others by a fold of all their facts.
+// Their orders come into the unit where contents changed.
 func (u *unit) foldShipments(ctx context.Context) error {
 	for _, e := range u.entries {
 		if e.ref.Stream.Kind == events.ShipmentStream {
@@ -69,21 +81,21 @@ func (u *unit) foldShipments(ctx context.Context) error {
 			return fmt.Errorf("read %d shipments: %w", len(all), err)
 		}
 	}
-	var applied, refold []*shipmentWork
 	for _, w := range all {
 		if u.apply(w) {
-			applied = append(applied, w)
+			u.moved = append(u.moved, w)
 		} else {
-			refold = append(refold, w)
+			u.folded = append(u.folded, w)
 		}
 	}
-	if err := u.refold(ctx, refold); err != nil {
+	if err := u.refold(ctx, u.folded); err != nil {
 		return err
 	}
-	if err := u.settle(ctx, applied); err != nil {
+	if err := u.settle(ctx, u.moved); err != nil {
 		return err
 	}
-	return u.writeShipments(ctx, applied, refold)
+	u.compareContents()
+	return nil
 }
 
 // apply tries to bring a shipment up to date without its history. It also finds
@@ -157,9 +169,7 @@ func (u *unit) refold(ctx context.Context, refold []*shipmentWork) error {
 		u.refoldOne(w, own[w.entity], scans[w.entity])
 	}
 	u.applied.Refolds = len(refold)
-	if err := u.writeNumbers(ctx, numbers); err != nil {
-		return fmt.Errorf("write numbers: %w", err)
-	}
+	u.resolved = numbers
 	return u.readContents(ctx, refold)
 }
 
@@ -213,7 +223,7 @@ func (u *unit) settle(ctx context.Context, applied []*shipmentWork) error {
 		return err
 	}
 	for _, w := range moved {
-		w.state.Contents = slices.Clone(w.before)
+		w.state.Contents = column(w.before, func(c storedContent) tracking.Content { return c.Content })
 		w.state.Settle()
 	}
 	return nil

@@ -205,7 +205,7 @@ func ids(keys []entity) []string { return column(keys, func(k entity) string { r
 
 // markLate notes which entries found newer facts in their stream. It is
 // bookkeeping of arrival and touches only the few that did.
-func (u *unit) markLate(ctx context.Context) error {
+func (u *unit) markLate() {
 	var late []*entry
 	for _, e := range u.entries {
 		if e.late {
@@ -213,18 +213,17 @@ func (u *unit) markLate(ctx context.Context) error {
 		}
 	}
 	if u.applied.Late = len(late); len(late) == 0 {
-		return nil
+		return
 	}
 	const query = `-- name: mark_late
 		UPDATE events e SET arrived_late = true
 		  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) x(tenant_id, stream, stream_id, source, event_id)
 		 WHERE e.tenant_id = x.tenant_id AND e.stream = x.stream AND e.stream_id = x.stream_id
 		   AND e.source = x.source AND e.event_id = x.event_id`
-	_, err := u.tx.Exec(ctx, query,
+	u.lane.later("mark late entries", query,
 		column(late, func(e *entry) string { return string(e.tenant) }),
 		column(late, func(e *entry) string { return string(e.ref.Stream.Kind) }),
 		column(late, func(e *entry) string { return e.ref.Stream.ID }),
 		column(late, func(e *entry) string { return string(e.Source) }),
 		column(late, func(e *entry) string { return string(e.ID) }))
-	return err
 }

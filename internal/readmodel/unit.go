@@ -45,7 +45,8 @@ func (e *entry) compare(o *entry) int {
 // unit is the work of one transaction. Its steps run in the order in which run
 // names them, which is the order of locks everywhere.
 type unit struct {
-	tx         pgx.Tx
+	tx         pgx.Tx // from run on the lane, so that what is asked of it waits for the writes
+	lane       *lane
 	projection string
 	batch      projector.Batch
 	applied    projector.Applied
@@ -53,7 +54,12 @@ type unit struct {
 	entries   []*entry // new to the timeline, in the order they were read
 	poison    []projector.Poison
 	numbers   map[number]*numberWork
+	resolved  []*numberWork // whose scans or assignments were folded
+	unmatched []unmatchedScan
 	shipments map[entity]*shipmentWork
+	moved     []*shipmentWork // brought up to date by applying the new facts
+	folded    []*shipmentWork // by a fold of all their facts
+	contents  contentWork
 	orders    map[entity]*orderWork
 	marks     markWork
 	changes   changeWork
@@ -70,7 +76,12 @@ func newUnit(projection string, b projector.Batch) *unit {
 	}
 }
 
+// run reads and folds in its goroutine and writes in another: from the first
+// write on it asks for nothing any more.
 func (u *unit) run(ctx context.Context) error {
+	u.lane = newLane(ctx, u.tx)
+	defer u.lane.close()
+	u.tx = u.lane
 	steps := []struct {
 		name, label string // in errors, in metrics
 		do          func(context.Context) error
@@ -82,9 +93,12 @@ func (u *unit) run(ctx context.Context) error {
 		{"resolve numbers", "numbers", u.resolveNumbers},
 		{"fold shipments", "shipments", u.foldShipments},
 		{"fold orders", "orders", u.foldOrders},
-		{"mark late entries", "late", u.markLate},
-		{"write marks", "marks", u.writeMarks},
+		{"read marks", "marks", u.readMarks},
+		{"write shipments", "write_shipments", u.writeShipments},
+		{"write orders", "write_orders", u.writeOrders},
+		{"write marks", "write_marks", u.writeMarks},
 		{"write the change feed", "feed", u.writeChanges},
+		{"write", "written", func(context.Context) error { return u.lane.wait() }},
 	}
 	for _, step := range steps {
 		start := time.Now()
