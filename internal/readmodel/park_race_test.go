@@ -280,7 +280,9 @@ func (o *operator) settle(conn *pgx.Conn, l *readmodel.Letter) {
 			got, err = o.store.Discard(o.t.Context(), at, "operator", "garbage", false)
 			return err
 		})
-		o.count(0, 1, got.Behind.Applied)
+		if got.Done { // and not by the other one
+			o.count(0, 1, got.Behind.Applied)
+		}
 		return
 	}
 	i := slices.IndexFunc(l.Headers, func(h events.Header) bool { return h.Key == "ce_id" })
@@ -304,7 +306,9 @@ func (o *operator) settle(conn *pgx.Conn, l *readmodel.Letter) {
 	if got.Refused != nil {
 		o.t.Errorf("Replay(%s) = %+v, want it applied", at, got.Refused)
 	}
-	o.count(1, 0, got.Behind.Applied)
+	if !got.Before {
+		o.count(1, 0, got.Behind.Applied)
+	}
 }
 
 func (o *operator) count(replayed, discarded, unparked int) {
@@ -337,12 +341,16 @@ func TestKeysAreParkedAndLetGoOverAndOver(t *testing.T) {
 	o := operate(t, r)
 	orders := []events.OrderID{"o1", "o2", "o3"}
 	var all []events.Event
-	for i := range 120 {
+	letters := 0
+	for i := range 240 {
 		e := l.tell(string(orders[i%3]), &events.OrderConfirmed{OrderFact: events.OrderFact{Fact: at(float64(i)), OrderID: orders[i%3]}})
-		r.tape.garble(t, e)
+		if i/3%4 == 0 {
+			r.tape.garble(t, e)
+			letters++
+		}
 		r.tape.tell(t, e)
 		all = append(all, e)
-		if i%10 == 9 {
+		if i%5 == 0 {
 			r.drained(t)
 		}
 	}
@@ -351,8 +359,8 @@ func TestKeysAreParkedAndLetGoOverAndOver(t *testing.T) {
 	r.accounted(t)
 	r.ordered(t)
 	r.like(t, all)
-	if o.discarded != len(all) || o.unparked == 0 || r.tape.joins != 1 {
-		t.Errorf("%d discarded, %d let go, %d joins; want %d and 1 join", o.discarded, o.unparked, r.tape.joins, len(all))
+	if o.discarded != letters || o.unparked < letters || r.tape.joins != 1 {
+		t.Errorf("%d discarded, %d let go, %d joins; want %d, at least as many, and 1 join", o.discarded, o.unparked, r.tape.joins, letters)
 	}
 	t.Logf("%d of %d records had waited", o.unparked, len(all))
 }
