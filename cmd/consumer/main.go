@@ -8,5 +8,5 @@ import (
 )
 
 func main() {
-	os.Exit(cli.Main("consumer", run))
+	os.Exit(cli.Main("consumer", trying))
 }

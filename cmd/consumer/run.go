@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strings"
 	"time"
 
@@ -18,8 +19,21 @@ import (
 	"github.com/waybill-io/waybill/internal/topic"
 )
 
-// run is the consumer: tests call it in-process.
+// trying is the consumer as a program of its own, which runs itself once more to
+// try records that may kill it.
+func trying(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
+	return command{trials: true}.run(ctx, args, getenv, stdout, stderr)
+}
+
+// run is the consumer within another program: tests call it in-process.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
+	return command{}.run(ctx, args, getenv, stdout, stderr)
+}
+
+// command says whether this process is the consumer and nothing else.
+type command struct{ trials bool }
+
+func (c command) run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
 	cfg, command, err := parse(args, getenv, stdout)
 	if err != nil || cfg == nil {
 		return err
@@ -46,22 +60,31 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	case "health":
 		_, err := ops.Get(ctx, string(cfg.Health.OpsAddr), "/readyz")
 		return err
-	default:
-		return project(ctx, cfg.Run, log)
+	}
+	p := projection(cfg.Run)
+	ops.LimitMemory(cmp.Or(int64(cfg.Run.Memory)<<20, projector.MemoryFor(cfg.Run.Workers)))
+	if c.trials && getenv(wire.TrialVar) != "" {
+		return p.Rehearse(ctx, os.Stdin, stdout, log)
+	}
+	if c.trials {
+		p.Trials = &wire.Trials{Args: args}
+	}
+	return project(ctx, cfg.Run, p, log)
+}
+
+func projection(cfg runConfig) wire.Projection {
+	return wire.Projection{
+		Brokers: cfg.Brokers, DatabaseURL: string(cfg.DatabaseURL), Group: cfg.Group,
+		Workers: cfg.Workers, BatchEvents: cfg.BatchEvents, BatchWait: cfg.BatchWait,
+		HaltOnNewer: cfg.HaltOnNewer, AnyPartition: cfg.AnyPartition, Park: cfg.Park,
 	}
 }
 
 // project runs the projection beside the port that answers for it.
-func project(ctx context.Context, cfg runConfig, log *slog.Logger) error {
+func project(ctx context.Context, cfg runConfig, p wire.Projection, log *slog.Logger) error {
 	server, err := ops.Listen(ctx, ops.Config{Addr: string(cfg.OpsAddr), Pprof: cfg.Pprof}, log)
 	if err != nil {
 		return err
-	}
-	ops.LimitMemory(cmp.Or(int64(cfg.Memory)<<20, projector.MemoryFor(cfg.Workers)))
-	p := wire.Projection{
-		Brokers: cfg.Brokers, DatabaseURL: string(cfg.DatabaseURL), Group: cfg.Group,
-		Workers: cfg.Workers, BatchEvents: cfg.BatchEvents, BatchWait: cfg.BatchWait,
-		HaltOnNewer: cfg.HaltOnNewer, AnyPartition: cfg.AnyPartition, Park: cfg.Park,
 	}
 	log.Info("consumer running", "brokers", cfg.Brokers, "group", cfg.Group, "ops", server.Addr())
 	return wire.Beside(ctx, server, p.Checks(), func(ctx context.Context) error { return p.Run(ctx, server, log) })

@@ -8,6 +8,7 @@
 //	WAYBILL_FAULT=committed:3:kill      SIGKILL as the place is reached the third time
 //	WAYBILL_FAULT=in_transaction:1:stop SIGSTOP; somebody else sends SIGCONT
 //	WAYBILL_FAULT=bisecting:0:count     none of it
+//	WAYBILL_FAULT=decoding:1042:kill    SIGKILL whenever the record at offset 1042 gets there ([At])
 //
 // # Promises
 //

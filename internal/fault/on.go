@@ -65,6 +65,10 @@ func Point(name string) {
 		return
 	}
 	fmt.Fprintf(os.Stderr, "fault: %s hit %d: %s\n", name, hit, o.action)
+	o.act()
+}
+
+func (o *order) act() {
 	switch o.action {
 	case "kill":
 		signal(syscall.SIGKILL)
@@ -72,6 +76,17 @@ func Point(name string) {
 	case "stop":
 		signal(syscall.SIGSTOP)
 	}
+}
+
+// At is a place that every record comes by, with its offset. The action is for
+// the record with the number, however often it comes.
+func At(name string, offset int64) {
+	o := orders()[name]
+	if o == nil || offset != int64(o.at) {
+		return
+	}
+	fmt.Fprintf(os.Stderr, "fault: %s record %d: %s\n", name, offset, o.action)
+	o.act()
 }
 
 func signal(s syscall.Signal) {

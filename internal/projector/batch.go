@@ -31,6 +31,9 @@ func (w *worker) decode(g *gathered) Batch {
 // its key do not belong.
 func (w *worker) read(r *Record) (e Event, err error) {
 	defer w.catch(&err)
+	if err := w.claims[r.Partition].killer(r.Offset); err != nil {
+		return Event{}, err
+	}
 	if e, err = Decode(r); err != nil {
 		return Event{}, err
 	}
@@ -47,6 +50,9 @@ func poisonOf(r *Record, err error) Poison {
 	code := cmp.Or(string(events.CodeOf(err)), classUndecodable)
 	if _, panicked := errors.AsType[*panicError](err); panicked {
 		code = classPanic
+	}
+	if errors.Is(err, errKills) {
+		code = classKills
 	}
 	return Poison{Record: *r, Code: code, Message: err.Error()}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/waybill-io/waybill/events"
+	"github.com/waybill-io/waybill/internal/fault"
 )
 
 // The classes of dead letters that this package gives, beside the codes of
@@ -52,7 +53,15 @@ func (w *worker) storeApply(ctx context.Context, b Batch) (applied Applied, err 
 	defer w.catch(&err)
 	ctx, cancel := context.WithTimeout(ctx, w.cfg.ApplyTimeout)
 	defer cancel()
+	b.touch()
 	return w.store.Apply(ctx, b)
+}
+
+// touch comes by with each record that is about to be applied.
+func (b *Batch) touch() {
+	for i := range b.Events {
+		fault.At("applying", b.Events[i].Record.Offset)
+	}
 }
 
 // isData reports that a record of the batch is to blame, not the store.

@@ -124,13 +124,16 @@ func (g *generation) moved(ctx context.Context) ([]Partition, error) {
 	return slices.DeleteFunc(parts, func(p Partition) bool { return now[p].Epoch == halted[p].Epoch }), nil
 }
 
+// patience is how long the store is waited for when all that it is asked is to
+// forget.
+const patience = 2 * time.Second
+
 // release says that we left in order. When it cannot be said, the next owner
 // only takes more care with its first batches.
 func (g *generation) release(ctx context.Context) {
 	if g.cfg.Attempts == nil {
 		return
 	}
-	const patience = 2 * time.Second
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	g.mu.Lock()
@@ -140,20 +143,45 @@ func (g *generation) release(ctx context.Context) {
 	}
 }
 
-// owned is a claimed partition. Nothing is read below begin. While unverified,
+// keep has a partition not be left in order: whoever claims it next is to be as
+// careful with it.
+func (g *generation) keep(part Partition) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.held, part)
+}
+
+// keepUnclean has the partitions not be left in order of which a killed owner's
+// records are still to come.
+func (g *generation) keepUnclean(w *worker) {
+	for part, c := range w.claims {
+		if c.Unclean {
+			g.keep(part)
+		}
+	}
+}
+
+// owned is a claimed partition, whose log ended at end then. Nothing is read below
+// begin. While unverified,
 // the record that was applied last is read again first, and compared.
 type owned struct {
 	Claim
-	begin      int64
+	begin, end int64
 	unverified bool
+
+	tried bool    // its records in a process of their own
+	kills []int64 // the records that were found to kill processes
+	lost  []int64 // and those that no process can unpack
+	halt  *InHand // the batch of several that no process can unpack
 }
 
 func own(c Claim, b Bounds) owned {
+	c.Unclean = c.Unclean && c.Next < b.End // or nobody has had anything in hand
 	if c.untouched() {
-		return owned{Claim: c, begin: b.Start}
+		return owned{Claim: c, begin: b.Start, end: b.End}
 	}
 	known := c.LastHash != nil && 0 <= c.LastSeen && c.LastSeen < c.Next
-	return owned{Claim: c, unverified: known && c.LastSeen >= b.Start}
+	return owned{Claim: c, end: b.End, unverified: known && c.LastSeen >= b.Start}
 }
 
 // from is where the partition is to be read from.

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/waybill-io/waybill/events"
+	"github.com/waybill-io/waybill/internal/fault"
 )
 
 // DeadLetter is a record that could not be applied, as the store keeps it.
@@ -25,6 +26,7 @@ type DeadLetters interface {
 // topic. Which partition it lies on matters in the log alone, and not to a dead
 // letter that is replayed.
 func Decode(r *Record) (Event, error) {
+	fault.At("decoding", r.Offset)
 	e, err := events.Decode(r.Message)
 	if err != nil {
 		return Event{}, newerOr(r, err)

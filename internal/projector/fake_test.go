@@ -93,6 +93,12 @@ func (b *broker) Bounds(context.Context, []projector.Partition) (map[projector.P
 	return maps.Clone(b.bounds), nil
 }
 
+func (b *broker) Peek(_ context.Context, part projector.Partition, at int64) (projector.Fetched, error) {
+	f := &feed{broker: b, next: map[projector.Partition]int64{part: at}}
+	got, _, err := f.fetch()
+	return got, err
+}
+
 func (b *broker) Open(_ context.Context, from map[projector.Partition]int64) projector.Feed {
 	if b.opened != nil {
 		b.opened()

@@ -5,7 +5,7 @@ import "fmt"
 // HaltError stops a partition until an operator decides.
 type HaltError struct {
 	Partition Partition
-	Reason    string // log_gap, other_log, corrupt_log, upgrade_needed or flood
+	Reason    string // log_gap, other_log, corrupt_log, upgrade_needed, flood or kills_process
 	Err       error
 }
 

@@ -57,7 +57,7 @@ var secondsBuckets = []float64{.001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2
 // The labels that are there from the beginning, so that the first of its kind is
 // an increase. None of them is ever written.
 var (
-	reasons      = []string{"log_gap", "other_log", "corrupt_log", string(codeUpgrade), "flood"}
+	reasons      = []string{"log_gap", "other_log", "corrupt_log", string(codeUpgrade), "flood", classKills}
 	retryClasses = []string{"connection", "conflict", "timeout", "resources", other}
 	kinds        = []tracking.Anomaly{
 		tracking.ClockSkew, tracking.SecondCreate, tracking.Regression, tracking.MovedAfterCancel,

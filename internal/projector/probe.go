@@ -2,6 +2,7 @@ package projector
 
 import (
 	"context"
+	"errors"
 	"math"
 )
 
@@ -13,6 +14,13 @@ type Attempts interface {
 	// once: whoever takes the same in hand again marks it again, and the deaths
 	// so far stay.
 	Mark(ctx context.Context, part Partition, epoch int64, from, to int64) error
+	// Absolve takes a mark back, and the death that it was counted as: its owner was
+	// taken for dead, and lives.
+	Absolve(ctx context.Context, part Partition, epoch int64, from, to int64) error
+	// Try notes that the records of a.From..a.To of a partition are tried in a
+	// process of their own from now on, or, without a.Trial, no more. When the owner
+	// dies meanwhile, claims say so until these records are behind.
+	Try(ctx context.Context, part Partition, epoch int64, a Attempt) error
 	// Release says of partitions, by the epochs of their claims, that their
 	// owner leaves them in order.
 	Release(ctx context.Context, epochs map[Partition]int64) error
@@ -22,14 +30,22 @@ type Attempts interface {
 type Attempt struct {
 	From, To int64 // of the last mark
 	Deaths   int   // of owners that had just that in hand
+	Trial    bool  // an owner died of having its records tried
 }
 
 // alone reports that a single record was in hand.
 func (a Attempt) alone() bool { return a.To-a.From == 1 }
 
 // deadly is how often a record, alone in hand, may be there when its process is
-// killed, before it becomes a dead letter without being looked at.
-const deadly = 2
+// killed, before it becomes a dead letter without being looked at: more often when
+// it was lived through in a process of its own.
+func (o owned) deadly() int {
+	const untried, tried = 2, 4
+	if o.tried {
+		return tried
+	}
+	return untried
+}
 
 // portion is how many records to take in hand at a time, after owners were
 // killed with all of them: a killer among 5,000 is alone after two more deaths,
@@ -131,7 +147,7 @@ func (g *gathered) first(part Partition, n int) *gathered {
 func (w *worker) probeStep(ctx context.Context, part Partition, a Attempt, step *gathered) error {
 	first, last := &step.records[0], &step.records[len(step.records)-1]
 	here := a.From == first.Offset && a.To == last.Offset+1
-	if here && a.alone() && a.Deaths >= deadly {
+	if here && a.alone() && a.Deaths >= w.claims[part].deadly() {
 		b := Batch{Advances: w.advances(step), Poison: []Poison{{Record: *first, Code: classKills,
 			Message: "process after process was killed with this record in hand; it was not decoded again"}}}
 		return w.applyBatch(ctx, b)
@@ -144,5 +160,19 @@ func (w *worker) probeStep(ctx context.Context, part Partition, a Attempt, step 
 	if err != nil {
 		return err
 	}
-	return w.applyAll(ctx, step)
+	err = w.applyAll(ctx, step)
+	if errors.Is(err, ErrFenced) {
+		w.absolve(ctx, part, first.Offset, last.Offset+1)
+	}
+	return err
+}
+
+// absolve takes a mark back. That it stays, when the store is away, is found in
+// nobody's favour: deaths have to be several.
+func (w *worker) absolve(ctx context.Context, part Partition, from, to int64) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := w.cfg.Attempts.Absolve(ctx, part, w.claims[part].Epoch, from, to); err != nil {
+		w.log.Warn("a mark cannot be taken back", "partition", part.String(), "error", err)
+	}
 }

@@ -23,6 +23,7 @@ type ledger struct {
 	attempts map[projector.Partition]projector.Attempt
 	marks    int
 	dead     bool
+	trying   []projector.Partition
 }
 
 func newLedger() *ledger {
@@ -59,6 +60,27 @@ func (l *ledger) Mark(_ context.Context, part projector.Partition, epoch, from, 
 		a.Deaths = before.Deaths
 	}
 	l.attempts[part] = a
+	return nil
+}
+
+func (l *ledger) Absolve(_ context.Context, part projector.Partition, _, from, to int64) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if a := l.attempts[part]; a.From == from && a.To == to && a.Deaths > 0 {
+		a.Deaths--
+		l.attempts[part] = a
+	}
+	return nil
+}
+
+func (l *ledger) Try(_ context.Context, part projector.Partition, _ int64, a projector.Attempt) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !a.Trial {
+		l.trying = nil
+		return nil
+	}
+	l.trying = append(l.trying, part)
 	return nil
 }
 

@@ -53,6 +53,9 @@ type Config struct {
 	// Attempts remembers what was in hand when a process was killed, so that a
 	// record that kills every process is found. Defaults to nobody.
 	Attempts Attempts
+	// Trials has the records tried, in a process of its own, that killed owners may
+	// have had in hand. Needs Attempts. Defaults to nobody.
+	Trials Trials
 	// Ready is told whether the projector works, and if not, why. Defaults to
 	// nobody.
 	Ready func(ok bool, detail string)
@@ -126,9 +129,16 @@ func (p *Projector) serve(ctx context.Context, s Session) error {
 	g, working := errgroup.WithContext(ctx)
 	gen := &generation{Projector: p, session: s, cluster: cluster, held: map[Partition]int64{}}
 	gen.start = func(mine map[Partition]owned) {
-		g.Go(func() error { return p.newWorker(s, mine).run(working) })
+		g.Go(func() error {
+			w := p.newWorker(s, mine)
+			defer gen.keepUnclean(w)
+			return w.run(working)
+		})
 	}
 	claims, err := gen.claim(ctx, parts)
+	if err == nil {
+		err = gen.examine(ctx, claims)
+	}
 	if err != nil {
 		return p.leave(err)
 	}

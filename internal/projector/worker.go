@@ -52,6 +52,9 @@ func (w *worker) run(ctx context.Context) error {
 
 // follow applies what one feed brings.
 func (w *worker) follow(ctx context.Context) error {
+	if err := w.approach(ctx); err != nil {
+		return w.haltOn(err)
+	}
 	fetching, stop := context.WithCancel(ctx)
 	defer stop()
 	from := make(map[Partition]int64, len(w.claims))

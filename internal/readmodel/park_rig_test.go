@@ -154,6 +154,10 @@ func (p *tape) Bounds(_ context.Context, parts []projector.Partition) (map[proje
 	return bounds, nil
 }
 
+func (*tape) Peek(context.Context, projector.Partition, int64) (projector.Fetched, error) {
+	return projector.Fetched{}, errors.New("nobody is careful here")
+}
+
 func (p *tape) Open(_ context.Context, from map[projector.Partition]int64) projector.Feed {
 	return &tapeFeed{p, from}
 }

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
@@ -122,6 +123,11 @@ func (l *paper) Home(string, []byte) (int32, bool) { return 0, false }
 
 // Hint implements [projector.Session].
 func (l *paper) Hint(context.Context, map[projector.Partition]int64) error { return nil }
+
+// Peek implements [projector.Session].
+func (l *paper) Peek(context.Context, projector.Partition, int64) (projector.Fetched, error) {
+	return projector.Fetched{}, errors.New("there is nothing to be careful about")
+}
 
 // Open implements [projector.Session].
 func (l *paper) Open(_ context.Context, from map[projector.Partition]int64) projector.Feed {

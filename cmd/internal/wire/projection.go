@@ -31,6 +31,8 @@ type Projection struct {
 	HaltOnNewer, AnyPartition bool
 	// Park is as in [projector.Config].
 	Park projector.Parking
+	// Trials tries what killed processes may have had in hand. Defaults to nobody.
+	Trials projector.Trials `json:"-"`
 	// Survey is how often lag is looked at for the metrics; tables are every third
 	// time. Defaults to 10 s.
 	Survey time.Duration
@@ -54,7 +56,7 @@ func (c Projection) Run(ctx context.Context, server *ops.Server, log *slog.Logge
 	defer store.Close()
 	p := projector.New(source, store, projector.Config{
 		Owner: owner(), Workers: c.Workers, BatchEvents: c.BatchEvents, BatchWait: c.BatchWait,
-		HaltOnNewer: c.HaltOnNewer, AnyPartition: c.AnyPartition, Park: c.Park, Attempts: store,
+		HaltOnNewer: c.HaltOnNewer, AnyPartition: c.AnyPartition, Park: c.Park, Attempts: store, Trials: c.Trials,
 		Ready: server.Ready.Check("projector").Set, Metrics: projector.NewMetrics(server.Metrics),
 	}, log)
 	copies, err := topic.NewDeadLetters(topic.DeadLettersConfig{Brokers: c.Brokers, Topics: c.Topics})
