@@ -39,6 +39,9 @@ func TestConsumerRefusesWrongUsageBeforeItDoesAnything(t *testing.T) {
 		{Name: "workers that are no number", Args: with("--workers=many"), Want: []string{"--workers"}},
 		{Name: "a variable's workers that are no number", Args: with(), Env: map[string]string{"WAYBILL_WORKERS": "many"}, Want: []string{"WAYBILL_WORKERS"}},
 		{Name: "a variable's workers that are too few", Args: with(), Env: map[string]string{"WAYBILL_WORKERS": "-1"}, Want: []string{"--workers", "WAYBILL_WORKERS"}},
+		{Name: "parking of no type", Args: with("--park=order.placed.v1,orders.*"), Want: []string{"--park", `"orders.*"`}, Secret: secret},
+		{Name: "parking by an expression", Args: with("--park=order.[a-z]*"), Want: []string{"--park", "order.*"}, Secret: secret},
+		{Name: "a variable's parking of no type", Args: with(), Env: map[string]string{"WAYBILL_PARK": "orders.*"}, Want: []string{"WAYBILL_PARK", `"orders.*"`}, Secret: secret},
 		{Name: "an empty batch", Args: with("--batch-events=0"), Want: []string{"--batch-events"}},
 		{Name: "a wait into the past", Args: with("--batch-wait=-1s"), Want: []string{"--batch-wait"}},
 		{Name: "a wait without a unit", Args: with("--batch-wait=25"), Want: []string{"--batch-wait"}},
@@ -63,7 +66,7 @@ func TestConsumerRefusesWrongUsageBeforeItDoesAnything(t *testing.T) {
 func TestConsumerHelpNamesTheVariables(t *testing.T) {
 	clitest.Helps(t, run, map[string][]string{
 		"":        {"WAYBILL_LOG_LEVEL", "WAYBILL_LOG_FORMAT"},
-		"run":     {"WAYBILL_BROKERS", "WAYBILL_DATABASE_URL", "WAYBILL_OPS_ADDR", "WAYBILL_GROUP", "WAYBILL_WORKERS", "WAYBILL_BATCH_EVENTS", "WAYBILL_BATCH_WAIT", "WAYBILL_HALT_ON_NEWER", "WAYBILL_ANY_PARTITION"},
+		"run":     {"WAYBILL_BROKERS", "WAYBILL_DATABASE_URL", "WAYBILL_OPS_ADDR", "WAYBILL_GROUP", "WAYBILL_WORKERS", "WAYBILL_BATCH_EVENTS", "WAYBILL_BATCH_WAIT", "WAYBILL_HALT_ON_NEWER", "WAYBILL_ANY_PARTITION", "WAYBILL_PARK"},
 		"migrate": {"WAYBILL_DATABASE_URL", "WAYBILL_BROKERS", "WAYBILL_PARTITIONS", "WAYBILL_REPLICATION", "WAYBILL_TIMEOUT"},
 	})
 }

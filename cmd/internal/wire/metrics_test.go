@@ -33,7 +33,7 @@ type watched struct {
 	site    string
 }
 
-func newWatched(t *testing.T) *watched {
+func newWatched(t *testing.T, change ...func(*wire.Projection)) *watched {
 	t.Helper()
 	url, brokers := stacktest.Postgres(t), stacktest.Broker(t)
 	if _, _, err := readmodel.Migrate(t.Context(), url); err != nil {
@@ -49,6 +49,9 @@ func newWatched(t *testing.T) *watched {
 		t.Fatal(err)
 	}
 	p := wire.Projection{Brokers: brokers, DatabaseURL: url, Group: "watched", Workers: 2, BatchWait: 5 * time.Millisecond, Survey: 250 * time.Millisecond}
+	for _, change := range change {
+		change(&p)
+	}
 	site := wire.Site{
 		Listener: listener, DatabaseURL: url, DrainWindow: time.Millisecond, CloseWait: time.Millisecond,
 		Auth: auth.Config{Keys: []auth.Key{{Secret: []byte("a secret of the tests, long enough")}}, Issuer: "waybill-test", Audience: "waybill"},
