@@ -3,7 +3,6 @@ package readmodel
 import (
 	"encoding/binary"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgtype"
@@ -15,11 +14,31 @@ import (
 type arrayCodec struct {
 	pgtype.Codec
 	element uint32 // its OID
+	scratch *scratch
+}
+
+// scratch is a connection's memory for the parameters of a statement, which pgx
+// would throw away after each. It is used from the first parameter that does not
+// fit into pgx's own memory to the last one; by then the statement has been copied
+// into a message, and the next one may use it again.
+type scratch struct{ buf []byte }
+
+// room returns buf, or a copy of it in the scratch memory, with room for size
+// more bytes.
+func (s *scratch) room(buf []byte, size int) []byte {
+	if cap(buf)-len(buf) >= size {
+		return buf
+	}
+	if need := len(buf) + size; cap(s.buf) < need {
+		s.buf = make([]byte, need+need/2) // all parameters of a statement share it
+	}
+	return append(s.buf[:0], buf...)
 }
 
 // registerArrays has a connection's map write the columns of a batch by
 // arrayCodec.
 func registerArrays(m *pgtype.Map) {
+	memory := &scratch{}
 	for _, array := range []struct{ oid, element uint32 }{
 		{pgtype.TextArrayOID, pgtype.TextOID}, {pgtype.TimestamptzArrayOID, pgtype.TimestamptzOID},
 		{pgtype.Int8ArrayOID, pgtype.Int8OID}, {pgtype.Int4ArrayOID, pgtype.Int4OID}, {pgtype.BoolArrayOID, pgtype.BoolOID},
@@ -28,7 +47,7 @@ func registerArrays(m *pgtype.Map) {
 		{pgtype.TIDArrayOID, pgtype.TIDOID},
 	} {
 		if t, ok := m.TypeForOID(array.oid); ok {
-			m.RegisterType(&pgtype.Type{Name: t.Name, OID: array.oid, Codec: arrayCodec{t.Codec, array.element}})
+			m.RegisterType(&pgtype.Type{Name: t.Name, OID: array.oid, Codec: arrayCodec{t.Codec, array.element, memory}})
 		}
 	}
 }
@@ -46,41 +65,41 @@ func (c arrayCodec) PlanEncode(m *pgtype.Map, oid uint32, format int16, value an
 func (c arrayCodec) plan(value any) pgtype.EncodePlan {
 	switch c.element {
 	case pgtype.TextOID, pgtype.JSONOID:
-		return planArray(c.element, value, sizeText, putText)
+		return planArray(c, value, sizeText, putText)
 	case pgtype.JSONBOID:
-		return planArray(c.element, value, sizeText, putJSONB)
+		return planArray(c, value, sizeText, putJSONB)
 	case pgtype.TimestamptzOID:
-		return planArray(c.element, value, fixed[time.Time], putTime)
+		return planArray(c, value, fixed[time.Time], putTime)
 	case pgtype.DateOID:
-		return planArray(c.element, value, fixed[time.Time], putDate)
+		return planArray(c, value, fixed[time.Time], putDate)
 	case pgtype.Int8OID:
-		return planArray(c.element, value, fixed[int64], putInt8)
+		return planArray(c, value, fixed[int64], putInt8)
 	case pgtype.BoolOID:
-		return planArray(c.element, value, fixed[bool], putBool)
+		return planArray(c, value, fixed[bool], putBool)
 	case pgtype.Float8OID:
-		return planArray(c.element, value, fixed[float64], putFloat8)
+		return planArray(c, value, fixed[float64], putFloat8)
 	case pgtype.TIDOID:
-		return planArray(c.element, value, fixed[tuple], putTuple)
+		return planArray(c, value, fixed[tuple], putTuple)
 	case pgtype.ByteaOID:
-		return planArray(c.element, value, sizeBytes, putBytes)
+		return planArray(c, value, sizeBytes, putBytes)
 	case pgtype.Int4OID:
-		if plan := planArray(c.element, value, fixed[int32], putInt4); plan != nil {
+		if plan := planArray(c, value, fixed[int32], putInt4); plan != nil {
 			return plan
 		}
-		return planArray(c.element, value, fixed[int], func(buf []byte, n int) []byte { return putInt4(buf, int32(n)) })
+		return planArray(c, value, fixed[int], func(buf []byte, n int) []byte { return putInt4(buf, int32(n)) })
 	default:
 		return nil
 	}
 }
 
 // planArray writes slices of V, and of pointers to V with nil as NULL.
-func planArray[V any](element uint32, value any, size func(V) int, put func([]byte, V) []byte) pgtype.EncodePlan {
+func planArray[V any](c arrayCodec, value any, size func(V) int, put func([]byte, V) []byte) pgtype.EncodePlan {
 	switch value.(type) {
 	case []V:
-		return arrayPlan[V]{element, size, put}
+		return arrayPlan[V]{c.element, c.scratch, size, put}
 	case []*V:
 		return arrayPlan[*V]{
-			element,
+			c.element, c.scratch,
 			func(v *V) int {
 				if v == nil {
 					return 4
@@ -103,6 +122,7 @@ func planArray[V any](element uint32, value any, size func(V) int, put func([]by
 // a header, then each element as its length and its bytes.
 type arrayPlan[V any] struct {
 	element uint32
+	scratch *scratch
 	size    func(V) int            // of an element, at most, its length included
 	put     func([]byte, V) []byte // appends an element, its length first
 }
@@ -114,10 +134,7 @@ func (p arrayPlan[V]) Encode(value any, buf []byte) ([]byte, error) {
 	for _, v := range values {
 		size += p.size(v)
 	}
-	if cap(buf)-len(buf) < size { // all parameters of a statement share it
-		buf = slices.Grow(buf, max(size, 2*len(buf)))
-	}
-	buf = appendHeader(buf, len(values), p.element)
+	buf = appendHeader(p.scratch.room(buf, size), len(values), p.element)
 	for _, v := range values {
 		buf = p.put(buf, v)
 	}

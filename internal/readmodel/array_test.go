@@ -60,6 +60,35 @@ func TestArraysAreWrittenAsPgxWritesThem(t *testing.T) {
 	}
 }
 
+// The parameters of a statement share memory that grows while they are written,
+// and that the next statement uses again: none may spoil another one.
+func TestParametersOfAStatementDoNotSpoilEachOther(t *testing.T) {
+	ours, theirs := pgtype.NewMap(), pgtype.NewMap()
+	registerArrays(ours)
+	for statement := range 3 {
+		var got, want [][]byte
+		var buf, all []byte
+		for i, n := range []int{3, 500, 1, 20_000, 7} {
+			texts := make([]*string, n) // NULLs, so that pgx sets the flag too
+			for j := range texts[1:] {
+				texts[j] = new(fmt.Sprint(statement, i, j))
+			}
+			before, other := len(buf), len(all)
+			var err error
+			if buf, err = ours.Encode(pgtype.TextArrayOID, pgtype.BinaryFormatCode, texts, buf); err != nil {
+				t.Fatal(err)
+			}
+			if all, err = theirs.Encode(pgtype.TextArrayOID, pgtype.BinaryFormatCode, texts, all); err != nil {
+				t.Fatal(err)
+			}
+			got, want = append(got, buf[before:]), append(want, all[other:])
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("statement %d (-pgx +ours):\n%s", statement, diff)
+		}
+	}
+}
+
 func arrayCodecOf(t *testing.T, oid uint32) arrayCodec {
 	t.Helper()
 	m := pgtype.NewMap()

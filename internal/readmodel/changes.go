@@ -1,13 +1,14 @@
 package readmodel
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
 	"maps"
 	"slices"
 
-	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/waybill-io/waybill/internal/tracking"
@@ -94,12 +95,29 @@ func (u *unit) appendChanges(sorted []change, entries []string) {
 // refsJSON lists identities as [[stream, stream_id, source, event_id], ...],
 // sorted.
 func refsJSON(refs []tracking.Ref) (string, error) {
-	list := column(refs, func(r tracking.Ref) [4]string {
-		return [4]string{string(r.Stream.Kind), r.Stream.ID, string(r.Source), string(r.ID)}
-	})
-	slices.SortFunc(list, func(a, b [4]string) int { return slices.Compare(a[:], b[:]) })
-	doc, err := json.Marshal(slices.Compact(list))
-	return string(doc), err
+	slices.SortFunc(refs, compareRefs)
+	doc := make([]byte, 0, 2+128*len(refs))
+	doc = append(doc, '[')
+	for i, r := range refs {
+		if i > 0 && r == refs[i-1] {
+			continue
+		}
+		for j, text := range [4]string{string(r.Stream.Kind), r.Stream.ID, string(r.Source), string(r.ID)} {
+			var err error
+			if doc, err = jsontext.AppendQuote(append(doc, separators[j]...), text); err != nil {
+				return "", fmt.Errorf("write the identity of an entry: %w", err)
+			}
+		}
+		doc = append(doc, "],"...)
+	}
+	return string(append(bytes.TrimSuffix(doc, []byte(",")), ']')), nil
+}
+
+var separators = [4]string{"[", ",", ",", ","} // before the texts of an identity
+
+func compareRefs(a, b tracking.Ref) int {
+	return cmp.Or(cmp.Compare(a.Stream.Kind, b.Stream.Kind), cmp.Compare(a.Stream.ID, b.Stream.ID),
+		cmp.Compare(a.Source, b.Source), cmp.Compare(a.ID, b.ID))
 }
 
 // Prune takes away what no client can resume from any more: changes older than

@@ -1,6 +1,7 @@
 package readmodel
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -34,7 +35,7 @@ func (u *unit) writeTimeline(ctx context.Context) error {
 		u.refuse(e.copies, e.Hash)
 	}
 	u.applied.New = len(sorted)
-	slices.SortStableFunc(sorted, func(a, b *entry) int { return int(a.Record.Offset - b.Record.Offset) })
+	slices.SortFunc(sorted, func(a, b *entry) int { return a.read - b.read })
 	u.entries = sorted
 	return nil
 }
@@ -43,13 +44,15 @@ func (u *unit) writeTimeline(ctx context.Context) error {
 // that the batch has of it: whether these say the same as the stored one is
 // known when that is.
 func (u *unit) distinct() []*entry {
-	sorted := make([]*entry, len(u.batch.Events))
+	entries := make([]entry, len(u.batch.Events))
+	sorted := make([]*entry, len(entries))
 	for i := range u.batch.Events {
 		e := &u.batch.Events[i]
 		fact := tracking.NewFact(e.Event, e.Hash)
-		sorted[i] = &entry{Event: e, tenant: e.Tenant, fact: fact, ref: fact.Ref()}
+		entries[i] = entry{Event: e, read: i, tenant: e.Tenant, fact: fact, ref: fact.Ref()}
+		sorted[i] = &entries[i]
 	}
-	slices.SortStableFunc(sorted, (*entry).compare)
+	slices.SortFunc(sorted, func(a, b *entry) int { return cmp.Or(a.compare(b), a.read-b.read) })
 	kept := sorted[:0]
 	for _, e := range sorted {
 		if n := len(kept); n > 0 && kept[n-1].compare(e) == 0 {

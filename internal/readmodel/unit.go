@@ -28,6 +28,7 @@ func (e entity) compare(o entity) int {
 // entry is a timeline entry of the batch.
 type entry struct {
 	*projector.Event
+	read   int // its place in the batch
 	tenant events.TenantID
 	fact   *tracking.Fact
 	ref    tracking.Ref
@@ -35,11 +36,20 @@ type entry struct {
 	copies []*entry // others of its identity, later in the batch
 }
 
+// compare sorts by identity. It looks at one text after the other, as few as it
+// can: it is called a dozen times per event.
 func (e *entry) compare(o *entry) int {
-	return cmp.Or(
-		cmp.Compare(e.tenant, o.tenant), cmp.Compare(e.ref.Stream.Kind, o.ref.Stream.Kind),
-		cmp.Compare(e.ref.Stream.ID, o.ref.Stream.ID), cmp.Compare(e.ref.Source, o.ref.Source), cmp.Compare(e.ref.ID, o.ref.ID),
-	)
+	if c := cmp.Compare(e.tenant, o.tenant); c != 0 {
+		return c
+	}
+	a, b := &e.ref, &o.ref
+	if c := cmp.Compare(a.Stream.Kind, b.Stream.Kind); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(a.Stream.ID, b.Stream.ID); c != 0 {
+		return c
+	}
+	return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.ID, b.ID))
 }
 
 // unit is the work of one transaction. Its steps run in the order in which run
