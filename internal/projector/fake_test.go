@@ -96,6 +96,10 @@ func (b *broker) Bounds(context.Context, []projector.Partition) (map[projector.P
 func (b *broker) Peek(_ context.Context, part projector.Partition, at int64) (projector.Fetched, error) {
 	f := &feed{broker: b, next: map[projector.Partition]int64{part: at}}
 	got, _, err := f.fetch()
+	delete(got.Next, part)
+	if n := len(got.Records); n > 0 {
+		got.Next[part] = got.Records[n-1].Offset + 1
+	}
 	return got, err
 }
 
@@ -144,7 +148,7 @@ func (f *feed) fetch() (projector.Fetched, chan struct{}, error) {
 			return got, nil, &projector.CorruptError{Partition: part, Offset: at, Err: errors.New("bad checksum")}
 		}
 		for _, r := range f.logs[part] {
-			if at, ok := f.corrupt[part]; ok && r.Offset >= at {
+			if at, ok := f.corrupt[part]; ok && next <= at && r.Offset >= at {
 				break
 			}
 			if r.Offset < next || len(got.Records) == f.portion {

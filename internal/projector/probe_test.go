@@ -21,13 +21,16 @@ type ledger struct {
 	*memory
 	unclean  map[projector.Partition]int
 	attempts map[projector.Partition]projector.Attempt
+	marked   map[projector.Partition]bool
 	marks    int
 	dead     bool
+	trials   projector.Trials
+	claimed  func(projector.Claim)
 	trying   []projector.Partition
 }
 
 func newLedger() *ledger {
-	return &ledger{memory: newMemory(), unclean: map[projector.Partition]int{}, attempts: map[projector.Partition]projector.Attempt{}}
+	return &ledger{memory: newMemory(), unclean: map[projector.Partition]int{}, attempts: map[projector.Partition]projector.Attempt{}, marked: map[projector.Partition]bool{}}
 }
 
 func (l *ledger) Claim(ctx context.Context, owner, cluster string, parts []projector.Partition) (map[projector.Partition]projector.Claim, error) {
@@ -38,12 +41,19 @@ func (l *ledger) Claim(ctx context.Context, owner, cluster string, parts []proje
 		if a, ok := l.attempts[part]; ok && (a.To <= c.Next || l.unclean[part] == 0) {
 			delete(l.attempts, part)
 		} else if ok {
-			a.Deaths++
+			if l.marked[part] {
+				a.Deaths++
+			}
+			a.Trial = a.Trial || slices.Contains(l.trying, part)
 			l.attempts[part] = a
 		}
+		delete(l.marked, part)
 		c.Unclean, c.Attempt = l.unclean[part] > 0, l.attempts[part]
 		l.unclean[part]++
 		claims[part] = c
+		if l.claimed != nil {
+			l.claimed(c)
+		}
 	}
 	return claims, err
 }
@@ -55,10 +65,12 @@ func (l *ledger) Mark(_ context.Context, part projector.Partition, epoch, from, 
 		return projector.ErrFenced
 	}
 	l.marks++
+	l.marked[part] = true
 	a := projector.Attempt{From: from, To: to}
 	if before := l.attempts[part]; before.From == from && before.To == to {
 		a.Deaths = before.Deaths
 	}
+	a.Trial = l.attempts[part].Trial
 	l.attempts[part] = a
 	return nil
 }
@@ -66,8 +78,12 @@ func (l *ledger) Mark(_ context.Context, part projector.Partition, epoch, from, 
 func (l *ledger) Absolve(_ context.Context, part projector.Partition, _, from, to int64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if a := l.attempts[part]; a.From == from && a.To == to && a.Deaths > 0 {
-		a.Deaths--
+	switch a := l.attempts[part]; {
+	case a.From != from || a.To != to:
+	case l.marked[part]:
+		delete(l.marked, part)
+	default:
+		a.Deaths = max(a.Deaths-1, 0)
 		l.attempts[part] = a
 	}
 	return nil
@@ -81,6 +97,9 @@ func (l *ledger) Try(_ context.Context, part projector.Partition, _ int64, a pro
 		return nil
 	}
 	l.trying = append(l.trying, part)
+	if _, ok := l.attempts[part]; !ok {
+		l.attempts[part] = projector.Attempt{From: a.From, To: a.To}
+	}
 	return nil
 }
 
@@ -103,7 +122,7 @@ func (l *ledger) live(t *testing.T, b *broker) (killed bool) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	l.dead = false
-	cfg := projector.Config{Owner: "test", Attempts: l}
+	cfg := projector.Config{Owner: "test", Attempts: l, Trials: l.trials}
 	done := make(chan error, 1)
 	go func() { done <- projector.New(b, l, cfg, slog.New(slog.DiscardHandler)).Run(ctx) }()
 	synctest.Wait()
