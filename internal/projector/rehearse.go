@@ -2,7 +2,6 @@ package projector
 
 import (
 	"context"
-	"errors"
 	"slices"
 )
 
@@ -130,14 +129,17 @@ func (r *Rehearsal) part(ctx context.Context, s *Suspect, list []Event) error {
 		b.touch()
 		return struct{}{}, r.Store.Rehearse(ctx, b)
 	})
-	if !isData(err) || len(list) == 1 {
-		if isData(err) {
-			return nil
-		}
+	switch {
+	case !isData(err):
 		return err
+	case len(list) == 1:
+		return nil
 	}
 	half := len(list) / 2
-	return errors.Join(r.part(ctx, s, list[:half]), r.part(ctx, s, list[half:]))
+	if err := r.part(ctx, s, list[:half]); err != nil {
+		return err
+	}
+	return r.part(ctx, s, list[half:])
 }
 
 // calmly makes an error of a panic: a worker lives through one too.

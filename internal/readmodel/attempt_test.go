@@ -78,6 +78,87 @@ func TestDeathsAreCountedOfOwnersThatHadTheSameInHand(t *testing.T) {
 	want("an owner that left in order", projector.Attempt{})
 }
 
+// Whoever was taken for dead, and lives, takes its mark back: before anybody has
+// counted it, after, and after somebody else has the same in hand.
+func TestAMarkIsTakenBack(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		heirs func(*testing.T, *rig)
+		want  int // deaths, once the next owner claims
+	}{
+		{"nobody has claimed", func(*testing.T, *rig) {}, 0},
+		{"an heir has claimed", func(t *testing.T, r *rig) { r.again(t) }, 0},
+		{"an heir has it in hand, and dies", func(t *testing.T, r *rig) {
+			r.again(t)
+			if err := r.store.Mark(t.Context(), anyPart, r.claims[anyPart].Epoch, 7, 8); err != nil {
+				t.Fatal(err)
+			}
+		}, 1},
+		{"an heir has something else in hand, and dies", func(t *testing.T, r *rig) {
+			r.again(t)
+			if err := r.store.Mark(t.Context(), anyPart, r.claims[anyPart].Epoch, 0, 7); err != nil {
+				t.Fatal(err)
+			}
+		}, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			r.again(t)
+			epoch := r.claims[anyPart].Epoch
+			if err := r.store.Mark(t.Context(), anyPart, epoch, 7, 8); err != nil {
+				t.Fatal(err)
+			}
+			tt.heirs(t, r)
+			if err := r.store.Absolve(t.Context(), anyPart, epoch, 7, 8); err != nil {
+				t.Fatal(err)
+			}
+			if got := r.again(t).Attempt.Deaths; got != tt.want {
+				t.Errorf("%d deaths, want %d", got, tt.want)
+			}
+		})
+	}
+}
+
+// An owner that dies while records are tried is told of until they are behind; one
+// that lives through it is not.
+func TestAnOwnerThatDiesOfATrialIsRemembered(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	note := func(running bool) {
+		t.Helper()
+		a := projector.Attempt{From: 0, To: 50, Trial: running}
+		if err := r.store.Try(t.Context(), anyPart, r.claims[anyPart].Epoch, a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	note(true)
+	note(false)
+	if c := r.again(t); c.Attempt.Trial || c.Attempt.Deaths != 0 {
+		t.Errorf("after a trial that was over: %+v", c.Attempt)
+	}
+	note(true)
+	if c := r.again(t); !c.Attempt.Trial || c.Attempt.Deaths != 0 {
+		t.Errorf("after a death during a trial: %+v", c.Attempt)
+	}
+	if err := r.store.Mark(t.Context(), anyPart, r.claims[anyPart].Epoch, 0, 20); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(projector.Attempt{From: 0, To: 20, Deaths: 1, Trial: true}, r.again(t).Attempt); diff != "" {
+		t.Errorf("after a further death (-want +got):\n%s", diff)
+	}
+	if err := r.store.Try(t.Context(), anyPart, r.claims[anyPart].Epoch-1, projector.Attempt{To: 50, Trial: true}); !errors.Is(err, projector.ErrFenced) {
+		t.Errorf("Try of an earlier owner = %v, want %v", err, projector.ErrFenced)
+	}
+	if err := r.store.Release(t.Context(), map[projector.Partition]int64{anyPart: r.claims[anyPart].Epoch}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(projector.Attempt{}, r.again(t).Attempt); diff != "" {
+		t.Errorf("after an owner that left in order (-want +got):\n%s", diff)
+	}
+}
+
 // A position that nothing was ever read at belongs to whatever log there is.
 func TestAnUntouchedPositionTakesItsClusterFromItsClaim(t *testing.T) {
 	t.Parallel()
