@@ -49,7 +49,8 @@ type platform struct {
 	pool    *pgxpool.Pool
 	log     *slog.Logger
 
-	partitions int32 // of each topic
+	partitions int32  // of each topic
+	park       string // what consumers of the platform's are told to park
 }
 
 func newPlatform(t testing.TB) *platform {

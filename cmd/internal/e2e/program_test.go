@@ -49,5 +49,5 @@ func (p *platform) consume(program, group, faults string) *clitest.Process {
 	p.t.Helper()
 	args := []string{"run", "--brokers", strings.Join(p.brokers, ","), "--database-url", p.db, "--ops-addr", "127.0.0.1:0",
 		"--group", group, "--batch-events", strconv.Itoa(50)}
-	return clitest.StartProgram(p.t, program, args, map[string]string{"WAYBILL_FAULT": faults})
+	return clitest.StartProgram(p.t, program, args, map[string]string{"WAYBILL_FAULT": faults, "WAYBILL_PARK": p.park})
 }
