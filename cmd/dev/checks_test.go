@@ -27,13 +27,13 @@ import (
 // checkReady holds the ready file to what scripts rely on.
 func (p *place) checkReady(got ready) {
 	p.t.Helper()
-	if got.Token == "" || !strings.HasPrefix(got.Postgres, "postgres://analyst:") {
-		p.t.Errorf("token = %q, postgres = %q, want both", got.Token, got.Postgres)
+	if got.Token == "" || !strings.HasPrefix(got.Postgres, "postgres://analyst:") || got.Owner == "" || strings.Contains(got.Owner, "analyst") {
+		p.t.Errorf("token = %q, postgres = %q, owner = %q, want all", got.Token, got.Postgres, got.Owner)
 	}
 	want := ready{
 		Page: fmt.Sprintf("http://127.0.0.1:%d/", p.base), API: fmt.Sprintf("http://127.0.0.1:%d", p.base),
 		WS: fmt.Sprintf("ws://127.0.0.1:%d/v1/live", p.base), Ops: fmt.Sprintf("http://127.0.0.1:%d", p.base+1),
-		Brokers: fmt.Sprintf("127.0.0.1:%d", p.base+3), Postgres: got.Postgres, Tenant: "demo", Token: got.Token,
+		Brokers: fmt.Sprintf("127.0.0.1:%d", p.base+3), Postgres: got.Postgres, Owner: got.Owner, Tenant: "demo", Token: got.Token,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		p.t.Errorf("ready file (-want +got):\n%s", diff)

@@ -24,7 +24,8 @@ type ready struct {
 	WS       string `json:"ws"`
 	Ops      string `json:"ops"`
 	Brokers  string `json:"brokers"`
-	Postgres string `json:"postgres"`
+	Postgres string `json:"postgres"` // an analyst's login
+	Owner    string `json:"owner"`    // the same database, for bin/consumer's commands
 	Tenant   string `json:"tenant"`
 	Token    string `json:"token"` // good for an hour; POST /dev/token gives another
 }
@@ -44,7 +45,7 @@ func (s *stack) announce(ctx context.Context, stdout io.Writer) error {
 	}
 	r := ready{
 		Page: "http://" + local(s.cfg.page()) + "/", API: "http://" + local(s.cfg.page()), WS: "ws://" + local(s.cfg.page()) + "/v1/live",
-		Ops: "http://" + local(s.cfg.ops()), Brokers: strings.Join(s.broker.Brokers(), ","), Postgres: s.analyst,
+		Ops: "http://" + local(s.cfg.ops()), Brokers: strings.Join(s.broker.Brokers(), ","), Postgres: s.analyst, Owner: s.postgres.URL(),
 		Tenant: string(s.cfg.Tenant), Token: token,
 	}
 	s.print(stdout, r)
@@ -110,9 +111,11 @@ Waybill is running: %s
   live       %s
   psql       psql "%s"
   publish    bin/producer publish --brokers %s FILE
+  operate    export WAYBILL_DATABASE_URL="%s"
+             bin/consumer verify | rebuild | positions | deadletters list
   ops        %s/readyz   %s/metrics
   data       %s (--fresh begins anew)
 
 Ctrl-C stops everything; the data stay.
-`, traffic, r.Page, r.WS, r.Postgres, r.Brokers, r.Ops, r.Ops, s.cfg.Data)
+`, traffic, r.Page, r.WS, r.Postgres, r.Brokers, r.Owner, r.Ops, r.Ops, s.cfg.Data)
 }

@@ -2,11 +2,13 @@ package readmodel
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/bits"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -68,6 +70,9 @@ func open(ctx context.Context, cfg Config, role string, prepare func(context.Con
 			return nil
 		}
 		_, err := conn.Exec(ctx, "SET ROLE "+pgx.Identifier{role}.Sanitize())
+		if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == "42501" {
+			return fmt.Errorf("the login %q may not act as %s, as the one that owns the schema may: %w", conn.Config().User, role, err)
+		}
 		return err
 	}
 	pc.PrepareConn = func(ctx context.Context, conn *pgx.Conn) (bool, error) {
