@@ -4,8 +4,23 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/fetch"
 
+	"github.com/waybill-io/waybill/events"
 	"github.com/waybill-io/waybill/internal/projector"
 )
+
+// Shelve gives tests what is copied out of the records, in their order.
+func Shelve(records []protocol.Record) ([]events.Message, error) {
+	var s shelf
+	out := make([]events.Message, len(records))
+	for i := range records {
+		m, err := s.message(&records[i])
+		if err != nil {
+			return nil, err
+		}
+		out[i] = m
+	}
+	return out, nil
+}
 
 // Walk gives tests the walk over the batches of one partition: what it yields,
 // and where it goes on.

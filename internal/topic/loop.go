@@ -20,6 +20,7 @@ type loop struct {
 	parts  []projector.Partition
 	turn   int // of parts, see request
 	budget int // bytes of an answer
+	shelf  shelf
 }
 
 var errNoLeader = errors.New("partitions have no leader")

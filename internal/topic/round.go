@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol/fetch"
@@ -23,7 +24,7 @@ func (l *loop) round(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a := answer{at: maps.Clone(from), limit: l.cfg.MaxRecords, behind: map[projector.Partition]bool{}}
+	a := answer{at: maps.Clone(from), limit: l.cfg.MaxRecords, shelf: &l.shelf, behind: map[projector.Partition]bool{}}
 	for _, t := range res.Topics {
 		for _, p := range t.Partitions {
 			a.partition(projector.Partition{Topic: t.Topic, ID: p.Partition}, &p)
@@ -48,6 +49,7 @@ var errNothing = errors.New("the broker sends none of the records that it has")
 type answer struct {
 	at       map[projector.Partition]int64 // where partitions stand
 	limit    int                           // records of a portion
+	shelf    *shelf
 	portions []portion
 	current  portion
 	behind   map[projector.Partition]bool
@@ -66,7 +68,7 @@ func (a *answer) partition(p projector.Partition, res *fetch.ResponsePartition) 
 		a.err = errors.Join(a.err, fmt.Errorf("%s: %w", p, code))
 		return
 	}
-	w := newWalk(p, a.at[p], res.AbortedTransactions, &shelf{}, a.add)
+	w := newWalk(p, a.at[p], res.AbortedTransactions, a.shelf, a.add)
 	if err := w.records(res.RecordSet); err != nil {
 		a.err = errors.Join(a.err, &projector.CorruptError{Partition: p, Offset: w.next, Err: err})
 	}
@@ -86,6 +88,10 @@ func stableEnd(res *fetch.ResponsePartition) int64 {
 
 // add appends a record; portions are cut when they are full.
 func (a *answer) add(r projector.Record) {
+	const few = 16
+	if all := a.current.Records; len(all) == cap(all) {
+		a.current.Records = slices.Grow(all, min(max(few, len(all)), a.limit-len(all)))
+	}
 	a.current.Records = append(a.current.Records, r)
 	a.current.bytes += sizeOf(r.Message)
 	if len(a.current.Records) >= a.limit {

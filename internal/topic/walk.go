@@ -10,7 +10,6 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/fetch"
 
-	"github.com/waybill-io/waybill/events"
 	"github.com/waybill-io/waybill/internal/projector"
 )
 
@@ -132,68 +131,4 @@ func release(r *protocol.Record) {
 	if r.Value != nil {
 		_ = r.Value.Close()
 	}
-}
-
-// shelf copies records out of the pages that kafka-go reuses, many to one
-// allocation.
-type shelf struct {
-	bytes   []byte
-	headers []events.Header
-}
-
-// message copies r and releases its pages.
-func (s *shelf) message(r *protocol.Record) (events.Message, error) {
-	defer release(r)
-	key, err := s.copy(r.Key)
-	if err != nil {
-		return events.Message{}, err
-	}
-	value, err := s.copy(r.Value)
-	if err != nil {
-		return events.Message{}, err
-	}
-	return events.Message{Key: key, Value: value, Headers: s.list(r.Headers), Time: r.Time}, nil
-}
-
-func (s *shelf) copy(b protocol.Bytes) ([]byte, error) {
-	if b == nil {
-		return nil, nil
-	}
-	n := b.Len()
-	out := s.room(n)
-	if _, err := io.ReadFull(b, out); err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-// room cuts n bytes off the slab. What is large gets its own memory.
-func (s *shelf) room(n int) []byte {
-	const slab = 64 * kib
-	if n > slab/4 {
-		return make([]byte, n)
-	}
-	if len(s.bytes) < n {
-		s.bytes = make([]byte, slab)
-	}
-	out := s.bytes[:n:n]
-	s.bytes = s.bytes[n:]
-	return out
-}
-
-// list converts headers, whose bytes are no pages.
-func (s *shelf) list(in []protocol.Header) []events.Header {
-	const slab = 1024
-	if len(in) == 0 {
-		return nil
-	}
-	if len(s.headers) < len(in) {
-		s.headers = make([]events.Header, max(slab, len(in)))
-	}
-	out := s.headers[:len(in):len(in)]
-	s.headers = s.headers[len(in):]
-	for i, h := range in {
-		out[i] = events.Header{Key: h.Key, Value: h.Value}
-	}
-	return out
 }
