@@ -326,6 +326,38 @@ func TestWhatTheStoreRefusesHasTheRestOfItsKeyWait(t *testing.T) {
 	}
 }
 
+// A batch that is parted takes what waits along, each record with its half.
+func TestWhatWaitsIsNotLostWhenItsBatchIsParted(t *testing.T) {
+	for _, guilty := range []string{"b1", "b2", "b3"} {
+		in(t, func(t *testing.T) {
+			l, b := newLot(), newBroker(part0)
+			b.portion = 20
+			b.append(part0, broken(t, "a"))
+			l.live(t, b, "*", nil)
+			b.append(part0, of(t, "a", "a1"), of(t, "b", "b1"), of(t, "a", "a2"), broken(t, "a"), of(t, "c", "b2"), of(t, "a", "a3"), of(t, "d", "b3"), of(t, "a", "a4"))
+			left := map[string]int64{} // what was last seen after each batch
+			l.before = func(b projector.Batch) error {
+				if slices.ContainsFunc(b.Events, func(e projector.Event) bool { return string(e.ID) == guilty }) {
+					return &projector.DataError{SQLState: "23514", Err: errors.New("refused")}
+				}
+				for _, a := range b.Advances {
+					left[fmt.Sprint(a.To)] = a.LastSeen
+				}
+				return nil
+			}
+			l.live(t, b, "*", nil)
+			at := map[string]string{"b1": "0@2", "b2": "0@5", "b3": "0@7"}[guilty]
+			want := slices.DeleteFunc([]string{"b1", "b2", "b3"}, func(id string) bool { return id == guilty })
+			l.holds(t, "0@0 "+at, "0@1 0@3 0@4 0@6 0@8", want...)
+			for to, seen := range left {
+				if fmt.Sprint(seen+1) != to {
+					t.Errorf("a batch that ends before %s has last seen %d", to, seen)
+				}
+			}
+		})
+	}
+}
+
 func TestAConflictOfIdentityParksItsKeyToo(t *testing.T) {
 	for park, waits := range map[string]string{"*": "0@2 0@4", "shipment.*": ""} {
 		in(t, func(t *testing.T) {
