@@ -15,6 +15,9 @@
 //     itself, becomes a dead letter in the transaction that moves past it, and
 //     the others go on. A flood of them stops the partition instead: that is a
 //     bad deploy, not bad data.
+//   - Parking. Where [Config].Park says so, the later records of a key wait behind
+//     its dead letter until that is settled, kept in the transaction that moves
+//     past them; other keys go on.
 //   - Loss is noticed. A partition whose log no longer holds the position, or
 //     is another log, stops with numbers; its rows stay as they are. The others
 //     go on, and it does too once an operator has moved its position.

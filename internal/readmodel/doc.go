@@ -10,7 +10,7 @@
 //
 //   - One batch, one transaction: position, timeline, folds, rows and change
 //     feed commit together or not at all.
-//   - One order of locks everywhere, each step sorted by key: positions →
+//   - One order of locks everywhere, each step sorted by key: positions → parked keys →
 //     timeline → numbers → shipments → orders → change feed.
 //   - A lock statement only locks; rows are read by a later statement, which
 //     sees what the transaction that we waited for has committed.
