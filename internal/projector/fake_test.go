@@ -93,7 +93,7 @@ func (b *broker) Bounds(context.Context, []projector.Partition) (map[projector.P
 	return maps.Clone(b.bounds), nil
 }
 
-func (b *broker) Peek(_ context.Context, part projector.Partition, at int64) (projector.Fetched, error) {
+func (b *broker) Peek(_ context.Context, part projector.Partition, at int64, _ int) (projector.Fetched, error) {
 	f := &feed{broker: b, next: map[projector.Partition]int64{part: at}}
 	got, _, err := f.fetch()
 	delete(got.Next, part)

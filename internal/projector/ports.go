@@ -47,9 +47,9 @@ type Session interface {
 	Assignment() (cluster string, parts []Partition)
 	// Bounds asks the leaders where the logs of parts begin and end now.
 	Bounds(ctx context.Context, parts []Partition) (map[Partition]Bounds, error)
-	// Peek reads the first batch at or behind an offset and nothing beyond it, or
+	// Peek reads at most so many bytes at once, and at least one batch, whole, or
 	// nothing when there is none now. Its errors are those of [Feed.Next].
-	Peek(ctx context.Context, part Partition, at int64) (Fetched, error)
+	Peek(ctx context.Context, part Partition, at int64, most int) (Fetched, error)
 	// Open fetches from the given offsets until ctx ends. Several feeds of
 	// disjoint partitions may be open at once.
 	Open(ctx context.Context, from map[Partition]int64) Feed

@@ -11,7 +11,7 @@ import (
 type Rehearsal struct {
 	Log interface {
 		// Peek is as that of a [Session].
-		Peek(ctx context.Context, part Partition, at int64) (Fetched, error)
+		Peek(ctx context.Context, part Partition, at int64, most int) (Fetched, error)
 	}
 	Store interface {
 		// Rehearse does what Apply would do, and takes it back.
@@ -40,7 +40,7 @@ func (r *Rehearsal) Run(ctx context.Context, suspects []Suspect) error {
 	return nil
 }
 
-// try fetches batch by batch. What a log has that is no batch is for the owner
+// try fetches piece by piece. What a log has that is no batch is for the owner
 // to see.
 func (r *Rehearsal) try(ctx context.Context, s Suspect) error {
 	h := &held{suspect: s}
@@ -48,7 +48,7 @@ func (r *Rehearsal) try(ctx context.Context, s Suspect) error {
 		if err := r.Say(InHand{s.Partition, Fetching, next, next + 1}); err != nil {
 			return err
 		}
-		f, err := r.Log.Peek(ctx, s.Partition, next)
+		f, err := r.Log.Peek(ctx, s.Partition, next, s.Fetch)
 		if cannotGoOn(err) {
 			break
 		}

@@ -22,6 +22,7 @@ type Suspect struct {
 	Epoch     int64   // of its owner, who has it tried
 	Next      int64   // where the owner stands
 	From, To  int64   // what to read
+	Fetch     int     // so many bytes at a time, and at least one batch
 	Apply     int     // the first so many records are decoded and applied, the others only fetched
 	Portion   int     // how many to apply at a time; 0 is as many as fit
 	Skip      []int64 // are known to kill
@@ -38,7 +39,7 @@ type Stage string
 
 // The stages, in their order, and the end.
 const (
-	Fetching Stage = "fetching" // and unpacking the batch that From is in
+	Fetching Stage = "fetching" // and unpacking what is there from From on
 	Decoding Stage = "decoding"
 	Applying Stage = "applying"
 	Lived    Stage = "lived"
@@ -97,7 +98,7 @@ func (g *generation) suspects(mine map[Partition]owned) []Suspect {
 			continue
 		}
 		from := max(c.Next, c.begin)
-		list = append(list, Suspect{Partition: part, Epoch: c.Epoch, Next: c.Next, From: from, To: c.end, Apply: g.cfg.BatchEvents})
+		list = append(list, Suspect{Partition: part, Epoch: c.Epoch, Next: c.Next, From: from, To: c.end, Fetch: many, Apply: g.cfg.BatchEvents})
 	}
 	slices.SortFunc(list, func(a, b Suspect) int { return a.Partition.compare(b.Partition) })
 	return list
@@ -161,7 +162,7 @@ func (p *Projector) convict(ctx context.Context, s *Suspect, h InHand, v *verdic
 		return true, nil
 	}
 	next := *s
-	next.From, next.To, next.Apply = killer.From+1, min(killer.From+2, s.To), 0
+	next.From, next.To, next.Fetch, next.Apply = killer.From+1, min(killer.From+2, s.To), single, 0
 	if next.From < s.To {
 		t, err := p.cfg.Trials.Try(ctx, []Suspect{next})
 		if err != nil {
@@ -177,6 +178,13 @@ func (p *Projector) convict(ctx context.Context, s *Suspect, h InHand, v *verdic
 	return next.From < s.To, nil
 }
 
+// single has one batch fetched at a time; many is what a leader is asked for in
+// normal running.
+const (
+	single = 1
+	many   = 1 << 20
+)
+
 // few records are gone through one by one; of more, portions of the root of their
 // number.
 const few = 25
@@ -184,6 +192,15 @@ const few = 25
 // pinpoint finds which of the records in hand killed a trial, and tries that one
 // again, alone. It returns nil when it does not happen again.
 func (p *Projector) pinpoint(ctx context.Context, s Suspect, h InHand) (*InHand, error) {
+	s.Fetch = single
+	if h.Stage == Fetching { // it was of several batches
+		s.From = h.From
+		t, err := p.cfg.Trials.Try(ctx, []Suspect{s})
+		if err != nil || t.Died == nil {
+			return nil, err
+		}
+		h = *t.Died
+	}
 	for n := h.To - h.From; n > 1; n = h.To - h.From {
 		s.From, s.To, s.Portion = h.From, h.To, int(math.Sqrt(float64(n)))
 		if n <= few {
@@ -233,7 +250,7 @@ func (w *worker) approach(ctx context.Context) error {
 // creep applies batch by batch up to an offset.
 func (w *worker) creep(ctx context.Context, part Partition, to int64) error {
 	for w.claims[part].Next < to {
-		f, err := w.session.Peek(ctx, part, w.claims[part].from())
+		f, err := w.session.Peek(ctx, part, w.claims[part].from(), single)
 		if err == nil {
 			err = w.verify(&f)
 		}

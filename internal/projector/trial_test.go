@@ -29,10 +29,10 @@ func (c *court) Try(ctx context.Context, suspects []projector.Suspect) (trial pr
 		return trial, c.fails
 	}
 	var last projector.InHand
-	r := projector.Rehearsal{Log: c.broker, Store: c, Say: func(h projector.InHand) error {
+	r := projector.Rehearsal{Log: c, Store: c, Say: func(h projector.InHand) error {
 		if last = h; h.Stage == projector.Lived {
 			trial.Lived = append(trial.Lived, h.Partition)
-		} else if h.Stage != projector.Applying && c.deadly(h) {
+		} else if h.Stage == projector.Decoding && c.deadly(h) {
 			return errKilled
 		}
 		return nil
@@ -41,6 +41,20 @@ func (c *court) Try(ctx context.Context, suspects []projector.Suspect) (trial pr
 		trial.Died, err = &last, nil
 	}
 	return trial, err
+}
+
+// Peek unpacks the batches of a few records, or only the first of them.
+func (c *court) Peek(ctx context.Context, part projector.Partition, at int64, most int) (projector.Fetched, error) {
+	n := int64(1)
+	if most > 1 {
+		n = int64(c.portion)
+	}
+	for o := at; o < at+n; o++ {
+		if c.deadly(projector.InHand{Partition: part, Stage: projector.Fetching, From: o, To: o + 1}) {
+			return projector.Fetched{}, errKilled
+		}
+	}
+	return c.broker.Peek(ctx, part, at, most)
 }
 
 func (c *court) Rehearse(_ context.Context, b projector.Batch) error {
@@ -264,15 +278,15 @@ func TestARecordThatCannotBeUnpackedIsADeadLetterWithoutItsContents(t *testing.T
 	in(t, func(t *testing.T) {
 		b := newBroker(part0)
 		b.append(part0, confirmed(t, 0, 20)...)
-		l, _ := tried(b, packed(b, 9, 10))
+		l, _ := tried(b, packed(b, 10, 11))
 		l.unclean[part0] = 1
 		if deaths := l.lives(t, b); deaths != 0 {
 			t.Errorf("%d processes died, want none", deaths)
 		}
-		if diff := cmp.Diff([]string{"kills_process 9"}, l.letters()); diff != "" {
+		if diff := cmp.Diff([]string{"kills_process 10"}, l.letters()); diff != "" {
 			t.Errorf("dead letters (-want +got):\n%s", diff)
 		}
-		if diff := cmp.Diff(slices.Concat(wantIDs(0, 9), wantIDs(10, 10)), l.ids()); diff != "" {
+		if diff := cmp.Diff(slices.Concat(wantIDs(0, 10), wantIDs(11, 9)), l.ids()); diff != "" {
 			t.Errorf("applied (-want +got):\n%s", diff)
 		}
 		if len(l.poison) == 1 && len(l.poison[0].Value) > 0 {
@@ -286,18 +300,18 @@ func TestABatchThatCannotBeUnpackedHaltsItsPartitionBeforeIt(t *testing.T) {
 		b := newBroker(part0, part1)
 		b.append(part0, confirmed(t, 0, 20)...)
 		b.append(part1, confirmed(t, 20, 5)...)
-		l, _ := tried(b, packed(b, 9, 12))
+		l, _ := tried(b, packed(b, 10, 12))
 		l.unclean[part0], l.unclean[part1] = 1, 1
 		if deaths := l.lives(t, b); deaths != 0 {
 			t.Errorf("%d processes died, want none", deaths)
 		}
 		got := l.ids()
 		slices.Sort(got)
-		if diff := cmp.Diff(slices.Concat(wantIDs(0, 9), wantIDs(20, 5)), got); diff != "" {
+		if diff := cmp.Diff(slices.Concat(wantIDs(0, 10), wantIDs(20, 5)), got); diff != "" {
 			t.Errorf("applied (-want +got):\n%s", diff)
 		}
-		if at := l.claims[part0].Next; at != 9 || len(l.poison) != 0 {
-			t.Errorf("it stands at %d with dead letters %q, want 9 and none", at, l.letters())
+		if at := l.claims[part0].Next; at != 10 || len(l.poison) != 0 {
+			t.Errorf("it stands at %d with dead letters %q, want 10 and none", at, l.letters())
 		}
 		if l.unclean[part0] == 0 {
 			t.Error("it was left in order: the next owner would unpack it")

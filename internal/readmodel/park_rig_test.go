@@ -154,7 +154,7 @@ func (p *tape) Bounds(_ context.Context, parts []projector.Partition) (map[proje
 	return bounds, nil
 }
 
-func (*tape) Peek(context.Context, projector.Partition, int64) (projector.Fetched, error) {
+func (*tape) Peek(context.Context, projector.Partition, int64, int) (projector.Fetched, error) {
 	return projector.Fetched{}, errors.New("nobody is careful here")
 }
 

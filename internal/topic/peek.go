@@ -7,15 +7,15 @@ import (
 	"github.com/waybill-io/waybill/internal/projector"
 )
 
-// Peek reads the first batch at or behind an offset, and nothing beyond it: a
-// broker that is asked for next to nothing sends one batch, whole. It returns
-// nothing when the log has nothing there now; what passes is tried again until
-// ctx ends.
-func (s *session) Peek(ctx context.Context, p projector.Partition, at int64) (projector.Fetched, error) {
+// Peek reads about so many bytes of a partition at once, from an offset on, and
+// nothing ahead. A broker that is asked for next to nothing sends one batch,
+// whole. It returns nothing when the log has nothing there now; what passes is
+// tried again until ctx ends.
+func (s *session) Peek(ctx context.Context, p projector.Partition, at int64, most int) (projector.Fetched, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	cfg := s.cfg
-	cfg.FetchBytes, cfg.PartitionBytes = 1, 1
+	cfg.FetchBytes, cfg.PartitionBytes = most, most
 	f := &feed{
 		cfg: cfg, cluster: s.cluster, parts: []projector.Partition{p},
 		queue: newQueue(1, map[projector.Partition]int64{p: at}), ctx: ctx, stop: stop, log: cfg.Log,
@@ -63,7 +63,7 @@ func (q *queue) all() projector.Fetched {
 	}
 }
 
-// Peek reads the first batch at or behind an offset, as that of a session.
-func (l *Log) Peek(ctx context.Context, p projector.Partition, at int64) (projector.Fetched, error) {
-	return l.s.Peek(ctx, p, at)
+// Peek reads about so many bytes, as that of a session.
+func (l *Log) Peek(ctx context.Context, p projector.Partition, at int64, most int) (projector.Fetched, error) {
+	return l.s.Peek(ctx, p, at, most)
 }

@@ -125,7 +125,7 @@ func (l *paper) Home(string, []byte) (int32, bool) { return 0, false }
 func (l *paper) Hint(context.Context, map[projector.Partition]int64) error { return nil }
 
 // Peek implements [projector.Session].
-func (l *paper) Peek(context.Context, projector.Partition, int64) (projector.Fetched, error) {
+func (l *paper) Peek(context.Context, projector.Partition, int64, int) (projector.Fetched, error) {
 	return projector.Fetched{}, errors.New("there is nothing to be careful about")
 }
 

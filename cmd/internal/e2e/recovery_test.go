@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,7 +26,7 @@ func TestAKilledConsumerIsReplacedInTime(t *testing.T) {
 	const rate = 500
 	l := p.loaded(13, rate)
 	group := freshName()
-	members := []*clitest.Process{p.consume(program, group, ""), p.consume(program, group, "")}
+	members := []*clitest.Process{p.member(program, group), p.member(program, group)}
 	p.shared("two share", moves, map[*clitest.Process]int{members[0]: 12, members[1]: 12})
 	g := p.measure()
 	took := map[bool][]time.Duration{}
@@ -34,12 +35,12 @@ func TestAKilledConsumerIsReplacedInTime(t *testing.T) {
 		h := &happened{at: time.Now()}
 		members[0].Kill()
 		if atOnce {
-			members = append(members, p.consume(program, group, ""))
+			members = append(members, p.member(program, group))
 		}
 		g.watch(h)
 		took[atOnce] = append(took[atOnce], g.overcome(t, h))
 		if !atOnce {
-			members = append(members, p.consume(program, group, ""))
+			members = append(members, p.member(program, group))
 		}
 		members = members[1:]
 		p.shared("two share again", session+moves, map[*clitest.Process]int{members[0]: 12, members[1]: 12})
@@ -55,6 +56,13 @@ func TestAKilledConsumerIsReplacedInTime(t *testing.T) {
 		}
 	}
 	p.likeCalm(t)
+}
+
+// member starts the command in a group, in batches of the usual size.
+func (p *platform) member(program, group string) *clitest.Process {
+	p.t.Helper()
+	args := []string{"run", "--brokers", strings.Join(p.brokers, ","), "--database-url", p.db, "--ops-addr", "127.0.0.1:0", "--group", group}
+	return clitest.StartProgram(p.t, program, args, nil)
 }
 
 // overcome waits until the read model has caught up after what happened, and

@@ -10,3 +10,6 @@ func Look(b Behind, now time.Time, next, end int64) (after Behind, records int64
 	b = b.look(now, next, end)
 	return b, b.records, b.waiting
 }
+
+// Confine is confine.
+var Confine = confine

@@ -124,6 +124,9 @@ func (c Projection) Rehearse(ctx context.Context, in io.Reader, out io.Writer, l
 	if err := json.UnmarshalDecode(lines, &suspects); err != nil {
 		return fmt.Errorf("read what to try: %w", err)
 	}
+	if err := confine(cgroup); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go func() {
