@@ -63,6 +63,7 @@ func (r *rig) newWorker(t testing.TB, parts ...projector.Partition) *worker {
 		t.Fatalf("OpenStore: %v", err)
 	}
 	t.Cleanup(store.Close)
+	store.GuessOfAnyBatch()
 	w := &worker{store: store, parts: parts, next: map[projector.Partition]int64{}}
 	w.claim(t)
 	return w

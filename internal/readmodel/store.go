@@ -2,6 +2,7 @@ package readmodel
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -18,6 +19,8 @@ import (
 type Store struct {
 	pool *pgxpool.Pool
 	live atomic.Int32 // the version that it writes; a claim finds out when that is another one
+
+	recent *recent
 }
 
 // projection is the schema of the version it writes, which names its positions
@@ -30,7 +33,7 @@ func OpenStore(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the read model: %w", err)
 	}
-	s := &Store{}
+	s := &Store{recent: newRecent()}
 	s.live.Store(version)
 	s.pool, err = open(ctx, cfg, projectorRole, func(ctx context.Context, conn *pgx.Conn) error {
 		return follow(ctx, conn, s.live.Load())
@@ -124,21 +127,31 @@ func (s *Store) Positions(ctx context.Context, parts []projector.Partition) (map
 // Apply applies a batch in one transaction and, once that is committed, wakes
 // the gateways.
 func (s *Store) Apply(ctx context.Context, b projector.Batch) (projector.Applied, error) {
+	applied, err := s.apply(ctx, b)
+	if errors.Is(err, errKnown) {
+		s.recent.wrong()
+		applied, err = s.apply(ctx, b)
+	}
+	if err != nil {
+		return projector.Applied{}, classify(err)
+	}
+	if applied.Changes > 0 {
+		fault.Point("before_wake")
+		s.notify(ctx)
+	}
+	return applied, nil
+}
+
+func (s *Store) apply(ctx context.Context, b projector.Batch) (projector.Applied, error) {
 	u := newUnit(s.projection(), b)
+	u.recent = s.recent
 	var commit time.Duration
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
 		u.tx, u.projection = tx, schemaOf(sessionVersion(tx.Conn()))
 		return u.run(ctx)
 	}, &commit)
-	if err != nil {
-		return projector.Applied{}, classify(err)
-	}
 	u.applied.Commit = commit
-	if u.applied.Changes > 0 {
-		fault.Point("before_wake")
-		s.notify(ctx)
-	}
-	return u.applied, nil
+	return u.applied, err
 }
 
 func (s *Store) inTx(ctx context.Context, do func(pgx.Tx) error, commit *time.Duration) error {

@@ -3,11 +3,13 @@ package readmodel
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/waybill-io/waybill/events"
 	"github.com/waybill-io/waybill/internal/projector"
@@ -22,14 +24,9 @@ func (u *unit) writeTimeline(ctx context.Context) error {
 	if len(sorted) == 0 {
 		return nil
 	}
-	stored, err := insertEvents(ctx, u.tx, sorted)
+	sorted, err := u.insertAll(ctx, sorted)
 	if err != nil {
 		return err
-	}
-	if len(stored) < len(sorted) {
-		if sorted, err = u.dropKnown(ctx, sorted, stored); err != nil {
-			return err
-		}
 	}
 	for _, e := range sorted {
 		u.refuse(e.copies, e.Hash)
@@ -82,6 +79,30 @@ func (u *unit) refuse(copies []*entry, stored [32]byte) {
 	}
 }
 
+// insertAll stores the events that the timeline does not have, and returns them.
+func (u *unit) insertAll(ctx context.Context, sorted []*entry) ([]*entry, error) {
+	fresh, doubtful := []*entry(nil), sorted
+	if u.recent != nil {
+		fresh, doubtful = u.recent.sort(sorted)
+	}
+	if err := insertNew(ctx, u.tx, fresh); err != nil {
+		return nil, err
+	}
+	if len(doubtful) == 0 {
+		return fresh, nil
+	}
+	stored, err := insertEvents(ctx, u.tx, doubtful)
+	if err != nil {
+		return nil, err
+	}
+	if len(stored) < len(doubtful) {
+		if doubtful, err = u.dropKnown(ctx, doubtful, stored); err != nil {
+			return nil, err
+		}
+	}
+	return append(fresh, doubtful...), nil
+}
+
 // logPlace is where an event lies in the log.
 type logPlace struct {
 	topic     string
@@ -93,18 +114,47 @@ func (e *entry) place() logPlace {
 	return logPlace{e.Record.Partition.Topic, e.Record.Partition.ID, e.Record.Offset}
 }
 
+const insertEntries = `
+	INSERT INTO events (tenant_id, stream, stream_id, source, event_id, type, class, occurred_at, tz_source,
+	       time_precision, recorded_at, ingested_at, data, content_hash, topic, partition, "offset")
+	SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+	       $8::timestamptz[], $9::text[], $10::text[], $11::timestamptz[], $12::timestamptz[], $13::json[],
+	       $14::bytea[], $15::text[], $16::int[], $17::bigint[])`
+
+// errKnown says that the timeline has an event which was taken to be new.
+var errKnown = errors.New("an event that seemed to be new is in the timeline")
+
+// insertNew stores entries that the timeline does not have. When it has one of
+// them all the same, the transaction is over.
+func insertNew(ctx context.Context, tx pgx.Tx, entries []*entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	_, err := tx.Exec(ctx, `-- name: insert_new_events`+insertEntries, entryColumns(entries)...)
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == "23505" && pg.ConstraintName == eventsIdentity {
+		return errKnown
+	}
+	return err
+}
+
 // insertEvents stores the entries that the timeline does not have, and returns
 // their places.
 func insertEvents(ctx context.Context, tx pgx.Tx, entries []*entry) (map[logPlace]bool, error) {
-	const query = `-- name: insert_events
-		INSERT INTO events (tenant_id, stream, stream_id, source, event_id, type, class, occurred_at, tz_source,
-		       time_precision, recorded_at, ingested_at, data, content_hash, topic, partition, "offset")
-		SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-		       $8::timestamptz[], $9::text[], $10::text[], $11::timestamptz[], $12::timestamptz[], $13::json[],
-		       $14::bytea[], $15::text[], $16::int[], $17::bigint[])
+	const query = `-- name: insert_events` + insertEntries + `
 		ON CONFLICT DO NOTHING
 		RETURNING topic, partition, "offset"`
-	rows, err := tx.Query(ctx, query,
+	rows, err := tx.Query(ctx, query, entryColumns(entries)...)
+	if err != nil {
+		return nil, err
+	}
+	stored := make(map[logPlace]bool, len(entries))
+	var p logPlace
+	_, err = pgx.ForEachRow(rows, []any{&p.topic, &p.partition, &p.offset}, func() error { stored[p] = true; return nil })
+	return stored, err
+}
+
+func entryColumns(entries []*entry) []any {
+	return []any{
 		column(entries, func(e *entry) string { return string(e.tenant) }),
 		column(entries, func(e *entry) string { return string(e.ref.Stream.Kind) }),
 		column(entries, func(e *entry) string { return e.ref.Stream.ID }),
@@ -121,14 +171,8 @@ func insertEvents(ctx context.Context, tx pgx.Tx, entries []*entry) (map[logPlac
 		column(entries, func(e *entry) []byte { return e.Hash[:] }),
 		column(entries, func(e *entry) string { return e.Record.Partition.Topic }),
 		column(entries, func(e *entry) int32 { return e.Record.Partition.ID }),
-		column(entries, func(e *entry) int64 { return e.Record.Offset }))
-	if err != nil {
-		return nil, err
+		column(entries, func(e *entry) int64 { return e.Record.Offset }),
 	}
-	stored := make(map[logPlace]bool, len(entries))
-	var p logPlace
-	_, err = pgx.ForEachRow(rows, []any{&p.topic, &p.partition, &p.offset}, func() error { stored[p] = true; return nil })
-	return stored, err
 }
 
 // dropKnown leaves out the entries that were in the timeline before.

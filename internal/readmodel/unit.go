@@ -58,6 +58,7 @@ type unit struct {
 	tx         pgx.Tx // from run on the lane, so that what is asked of it waits for the writes
 	lane       *lane
 	projection string
+	recent     *recent // nil: nothing is taken to be new
 	batch      projector.Batch
 	applied    projector.Applied
 
