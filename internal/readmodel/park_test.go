@@ -331,3 +331,27 @@ func TestAnotherLogIsNotAcceptedWhileRecordsOfTheOldOneWait(t *testing.T) {
 		t.Errorf("AcceptGap once nothing waits: %v", err)
 	}
 }
+
+// A policy costs nothing where nobody waits: no batch asks who does, and neither
+// does one without a record of a key that is parked.
+func TestBatchesWithoutParkedKeysAskForNone(t *testing.T) {
+	t.Parallel()
+	r, l := newParkRig(t, 1), &teller{tenant: "acme"}
+	r.project(t, "*")
+	all := []events.Event{l.placed("o1", 0), l.placed("o2", 0)}
+	bad := r.tape.garble(t, all[0])
+	r.drained(t) // the claim, and the letter
+	const rights = ` ON waybill.parked_keys, waybill.parked_records `
+	r.exec(t, `REVOKE ALL`+rights+`FROM waybill_projector`)
+	r.tape.tell(t, all[1], l.created("s1", "o2", 1), l.departed("s1", 2))
+	r.drained(t)
+	r.exec(t, `GRANT SELECT, INSERT, UPDATE, DELETE`+rights+`TO waybill_projector`)
+	r.tape.tell(t, all[0])
+	r.drained(t)
+	r.wantState(t, "acme|o1@0 new <- 2")
+	r.discard(t, bad)
+	if r.tape.joins != 1 {
+		t.Errorf("joined %d times, want once", r.tape.joins)
+	}
+	r.accounted(t)
+}
