@@ -113,7 +113,7 @@ type SourceConfig struct {
 	MaxRecords int
 	// PrefetchBytes is what a feed may hold, decompressed, before it stops
 	// fetching: it holds at most that and one answer of every leader. Defaults
-	// to 8 MiB.
+	// to 4 MiB: with that answer it is two batches.
 	PrefetchBytes int
 	// StallTimeout is how long a feed may wait on a partition that has more
 	// before the generation is ended. Defaults to 60 s.
@@ -129,7 +129,7 @@ func (c SourceConfig) withDefaults() SourceConfig {
 	c.FetchBytes = cmp.Or(c.FetchBytes, 512*kib)
 	c.PartitionBytes = cmp.Or(c.PartitionBytes, 512*kib)
 	c.MaxRecords = cmp.Or(c.MaxRecords, 1000)
-	c.PrefetchBytes = cmp.Or(c.PrefetchBytes, 8*mib)
+	c.PrefetchBytes = cmp.Or(c.PrefetchBytes, 4*mib)
 	c.StallTimeout = cmp.Or(c.StallTimeout, time.Minute)
 	c.Log = cmp.Or(c.Log, slog.New(slog.DiscardHandler))
 	return c
