@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -119,15 +120,26 @@ var errKilled = errors.New("killed")
 // live runs one process until it is killed, or has nothing left to do.
 func (l *ledger) live(t *testing.T, b *broker) (killed bool) {
 	t.Helper()
+	return l.liveFor(t, b, 0)
+}
+
+// liveFor waits for as long before it looks whether there is something to do.
+func (l *ledger) liveFor(t *testing.T, b *broker, d time.Duration) (killed bool) {
+	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	l.dead = false
 	cfg := projector.Config{Owner: "test", Attempts: l, Trials: l.trials}
 	done := make(chan error, 1)
 	go func() { done <- projector.New(b, l, cfg, slog.New(slog.DiscardHandler)).Run(ctx) }()
-	synctest.Wait()
-	stop()
-	err := <-done
+	var err error
+	select {
+	case err = <-done:
+	case <-time.After(d):
+		synctest.Wait()
+		stop()
+		err = <-done
+	}
 	if err != nil && !errors.Is(err, errKilled) {
 		t.Fatalf("Run = %v", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 )
 
 // Trials has records tried in a process of its own, which they may kill.
@@ -54,6 +55,7 @@ type InHand struct {
 
 // verdict is what was found out about a partition.
 type verdict struct {
+	tried bool    // a process has lived through the others
 	kills []int64 // records that nothing lives through
 	lost  []int64 // batches of one record that nothing can unpack
 	halt  *InHand // one of several
@@ -69,15 +71,15 @@ func (g *generation) examine(ctx context.Context, mine map[Partition]owned) erro
 	if err := g.onTrial(ctx, suspects, true); err != nil {
 		return err
 	}
-	g.log.Info("trying what was in hand when owners were killed", "partitions", len(suspects))
-	verdicts, err := g.inquire(ctx, suspects)
+	began := time.Now()
+	verdicts, err := g.inquire(ctx, suspects, patienceWith(suspects, mine))
 	if err != nil {
-		g.log.Warn("records cannot be tried", "error", err)
+		g.log.Warn("records were not all tried", "error", err)
 	}
+	g.log.Info("tried what was in hand when owners were killed", "partitions", len(suspects), "took", time.Since(began))
 	for _, s := range suspects {
 		c, v := mine[s.Partition], verdicts[s.Partition]
-		c.tried = err == nil
-		c.kills, c.lost, c.halt = v.kills, v.lost, v.halt
+		c.tried, c.kills, c.lost, c.halt = v.tried, v.kills, v.lost, v.halt
 		mine[s.Partition] = c
 		if len(v.kills) > 0 || len(v.lost) > 0 || v.halt != nil {
 			g.keep(s.Partition)
@@ -118,20 +120,36 @@ func (g *generation) onTrial(ctx context.Context, suspects []Suspect, running bo
 	return nil
 }
 
+// patienceWith says how long suspects may be gone through without a death. Most
+// owners were killed from outside, and their partitions are waited for; when it
+// has happened again, with the same in hand, all of it is gone through.
+func patienceWith(suspects []Suspect, mine map[Partition]owned) time.Duration {
+	const hurry, all = 2 * time.Second, time.Minute
+	for _, s := range suspects {
+		if mine[s.Partition].Attempt.Deaths > 0 {
+			return all
+		}
+	}
+	return hurry
+}
+
 // inquire tries suspects until they are lived through, without those that kill.
-func (p *Projector) inquire(ctx context.Context, suspects []Suspect) (map[Partition]verdict, error) {
+func (p *Projector) inquire(ctx context.Context, suspects []Suspect, patience time.Duration) (map[Partition]verdict, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.cfg.ApplyTimeout)
 	defer cancel()
 	verdicts, left := map[Partition]verdict{}, slices.Clone(suspects)
 	for len(left) > 0 {
-		t, err := p.cfg.Trials.Try(ctx, left)
-		if err != nil {
+		t, err := p.tryFor(ctx, patience, left)
+		for _, part := range t.Lived {
+			v := verdicts[part]
+			v.tried = true
+			verdicts[part] = v
+		}
+		if err != nil || t.Died == nil {
 			return verdicts, err
 		}
+		patience = p.cfg.ApplyTimeout // there is something to be found
 		left = slices.DeleteFunc(left, func(s Suspect) bool { return slices.Contains(t.Lived, s.Partition) })
-		if t.Died == nil {
-			return verdicts, nil
-		}
 		i := slices.IndexFunc(left, func(s Suspect) bool { return s.Partition == t.Died.Partition })
 		if i < 0 {
 			return verdicts, fmt.Errorf("the trial speaks of %s, which is not tried", t.Died.Partition)
@@ -147,6 +165,12 @@ func (p *Projector) inquire(ctx context.Context, suspects []Suspect) (map[Partit
 		}
 	}
 	return verdicts, nil
+}
+
+func (p *Projector) tryFor(ctx context.Context, patience time.Duration, suspects []Suspect) (Trial, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return p.cfg.Trials.Try(ctx, suspects)
 }
 
 // convict finds out what of a suspect killed a trial, and leaves that out of s. It
@@ -182,7 +206,7 @@ func (p *Projector) convict(ctx context.Context, s *Suspect, h InHand, v *verdic
 // normal running.
 const (
 	single = 1
-	many   = 1 << 20
+	many   = 512 << 10
 )
 
 // few records are gone through one by one; of more, portions of the root of their

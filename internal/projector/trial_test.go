@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -20,6 +21,7 @@ type court struct {
 	deadly  func(projector.InHand) bool
 	refuses func(projector.Batch) bool // as Postgres refuses data
 	fails   error                      // of every try
+	slow    time.Duration              // to fetch
 	tries   int
 }
 
@@ -45,6 +47,11 @@ func (c *court) Try(ctx context.Context, suspects []projector.Suspect) (trial pr
 
 // Peek unpacks the batches of a few records, or only the first of them.
 func (c *court) Peek(ctx context.Context, part projector.Partition, at int64, most int) (projector.Fetched, error) {
+	select {
+	case <-time.After(c.slow):
+	case <-ctx.Done():
+		return projector.Fetched{}, ctx.Err()
+	}
 	n := int64(1)
 	if most > 1 {
 		n = int64(c.portion)
@@ -367,6 +374,31 @@ func TestWhatIsStillToBeTriedCarefullyIsNotLeftInOrder(t *testing.T) {
 		}
 		if l.unclean[part0] == 0 || l.unclean[part1] != 0 {
 			t.Errorf("claims since partitions were left in order: %v, want some of the first, none of the one without records", l.unclean)
+		}
+	})
+}
+
+// The partitions of a killed owner do not wait for long while their records live;
+// once it has happened again, with the same in hand, all of them are gone through.
+func TestATrialThatTakesLongIsFinishedOnlyAfterASecondDeath(t *testing.T) {
+	in(t, func(t *testing.T) {
+		b := newBroker(part0)
+		b.portion = 20
+		b.append(part0, confirmed(t, 0, 20)...)
+		l, c := tried(b, at(projector.Applying, 7))
+		c.slow = 5 * time.Second
+		l.killers("e0007")
+		var took []time.Duration
+		for died := true; died; {
+			began := time.Now()
+			died = l.liveFor(t, b, 2*time.Minute)
+			took = append(took, time.Since(began))
+		}
+		if len(took) != 3 || took[1] != 2*time.Second {
+			t.Errorf("processes took %v, want three, the second 2 s, all but the last killed", took)
+		}
+		if diff := cmp.Diff([]string{"kills_process 7"}, l.letters()); diff != "" {
+			t.Errorf("dead letters (-want +got):\n%s", diff)
 		}
 	})
 }
