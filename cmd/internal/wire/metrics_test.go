@@ -162,7 +162,7 @@ func TestMetricsSayWhatBecameOfEverything(t *testing.T) {
 		"waybill_dead_letters_unhandled malformed_json":                 1,
 		"waybill_survey_failures_total":                                 0,
 	})
-	for _, step := range []string{"positions", "timeline", "dead_letters", "numbers", "shipments", "orders", "late", "marks", "feed"} {
+	for _, step := range []string{"positions", "timeline", "dead_letters", "numbers", "shipments", "orders", "parking", "marks", "feed"} {
 		if got := w.value(t, "waybill_projector_transaction_step_seconds", step); got < 1 {
 			t.Errorf("step %s was observed %v times, want at least once", step, got)
 		}
