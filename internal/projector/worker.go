@@ -103,6 +103,7 @@ func (w *worker) gather(ctx context.Context) (*gathered, error) {
 	wait, cancel := context.WithTimeout(ctx, w.cfg.BatchWait)
 	defer cancel()
 	for {
+		g.grow(len(f.Records), w.cfg.BatchEvents)
 		g.add(f)
 		if f.AtEnd || len(g.records) >= w.cfg.BatchEvents || g.bytes >= w.cfg.BatchBytes {
 			return g, nil
@@ -131,6 +132,14 @@ func (w *worker) next(ctx context.Context) (Fetched, error) {
 		return f, err
 	}
 	return f, w.verify(&f)
+}
+
+// grow makes room for a portion. What has one before it is likely to become a
+// whole batch.
+func (g *gathered) grow(portion, whole int) {
+	if n := len(g.records); n > 0 && cap(g.records) < n+portion {
+		g.records = slices.Grow(g.records, max(whole-n, 0)+portion)
+	}
 }
 
 func (g *gathered) add(f Fetched) {

@@ -64,7 +64,12 @@ func (c arrayCodec) PlanEncode(m *pgtype.Map, oid uint32, format int16, value an
 
 func (c arrayCodec) plan(value any) pgtype.EncodePlan {
 	switch c.element {
-	case pgtype.TextOID, pgtype.JSONOID:
+	case pgtype.JSONOID:
+		if plan := planArray(c, value, sizeBytes, putBytes); plan != nil {
+			return plan
+		}
+		return planArray(c, value, sizeText, putText)
+	case pgtype.TextOID:
 		return planArray(c, value, sizeText, putText)
 	case pgtype.JSONBOID:
 		return planArray(c, value, sizeText, putJSONB)

@@ -23,6 +23,7 @@ func TestArraysAreWrittenAsPgxWritesThem(t *testing.T) {
 		{pgtype.TextArrayOID, []string{"a", "", "ü\u2028"}},
 		{pgtype.TextArrayOID, []*string{new("a"), nil, new("")}},
 		{pgtype.JSONArrayOID, []string{`{"a":1}`, `[]`}},
+		{pgtype.JSONArrayOID, [][]byte{[]byte(`{"a":1}`), []byte(`[]`)}},
 		{pgtype.JSONBArrayOID, []string{`{"a":1}`, `[]`}},
 		{pgtype.TimestamptzArrayOID, []time.Time{some, old}},
 		{pgtype.TimestamptzArrayOID, []*time.Time{&some, nil, &old}},

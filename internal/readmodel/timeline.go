@@ -167,7 +167,7 @@ func entryColumns(entries []*entry) []any {
 		column(entries, func(e *entry) string { return string(e.Precision()) }),
 		column(entries, func(e *entry) time.Time { return e.RecordedAt }),
 		column(entries, func(e *entry) time.Time { return e.IngestedAt }),
-		column(entries, func(e *entry) string { return string(e.Body) }),
+		column(entries, func(e *entry) []byte { return e.Body }),
 		column(entries, func(e *entry) []byte { return e.Hash[:] }),
 		column(entries, func(e *entry) string { return e.Record.Partition.Topic }),
 		column(entries, func(e *entry) int32 { return e.Record.Partition.ID }),
