@@ -21,8 +21,9 @@
 //   - Loss is noticed. A partition whose log no longer holds the position, or
 //     is another log, stops with numbers; its rows stay as they are. The others
 //     go on, and it does too once an operator has moved its position.
-//   - Survival. A record that panics, or that is alone in hand whenever its
-//     process is killed, becomes a dead letter; see [Attempts].
+//   - Survival. A record that panics, or that kills processes, becomes a dead
+//     letter; see [Trials] and [Attempts]. One that was in hand when somebody
+//     killed the process does not.
 //   - Patience. What may pass is tried again with growing pauses for as long as
 //     it takes, in order, while heartbeats go on.
 //   - Shutdown. When its context ends, Run takes no new batch, finishes the one

@@ -90,7 +90,10 @@ func (l *ledger) Absolve(_ context.Context, part projector.Partition, _, from, t
 	return nil
 }
 
-func (l *ledger) Try(_ context.Context, part projector.Partition, _ int64, a projector.Attempt) error {
+func (l *ledger) Try(ctx context.Context, part projector.Partition, _ int64, a projector.Attempt) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !a.Trial {

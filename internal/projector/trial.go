@@ -1,6 +1,7 @@
 package projector
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,7 +86,10 @@ func (g *generation) examine(ctx context.Context, mine map[Partition]owned) erro
 			g.keep(s.Partition)
 		}
 	}
-	return g.onTrial(ctx, suspects, false)
+	// Whoever is only asked to stop has not died of it.
+	over, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	return cmp.Or(g.onTrial(over, suspects, false), ctx.Err())
 }
 
 // suspects are the partitions to be tried: a killed owner had them, and it was
@@ -134,12 +138,12 @@ func patienceWith(suspects []Suspect, mine map[Partition]owned) time.Duration {
 }
 
 // inquire tries suspects until they are lived through, without those that kill.
-func (p *Projector) inquire(ctx context.Context, suspects []Suspect, patience time.Duration) (map[Partition]verdict, error) {
+func (p *Projector) inquire(ctx context.Context, suspects []Suspect, wait time.Duration) (map[Partition]verdict, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.cfg.ApplyTimeout)
 	defer cancel()
 	verdicts, left := map[Partition]verdict{}, slices.Clone(suspects)
 	for len(left) > 0 {
-		t, err := p.tryFor(ctx, patience, left)
+		t, err := p.tryFor(ctx, wait, left)
 		for _, part := range t.Lived {
 			v := verdicts[part]
 			v.tried = true
@@ -148,7 +152,7 @@ func (p *Projector) inquire(ctx context.Context, suspects []Suspect, patience ti
 		if err != nil || t.Died == nil {
 			return verdicts, err
 		}
-		patience = p.cfg.ApplyTimeout // there is something to be found
+		wait = p.cfg.ApplyTimeout // there is something to be found
 		left = slices.DeleteFunc(left, func(s Suspect) bool { return slices.Contains(t.Lived, s.Partition) })
 		i := slices.IndexFunc(left, func(s Suspect) bool { return s.Partition == t.Died.Partition })
 		if i < 0 {
@@ -167,8 +171,8 @@ func (p *Projector) inquire(ctx context.Context, suspects []Suspect, patience ti
 	return verdicts, nil
 }
 
-func (p *Projector) tryFor(ctx context.Context, patience time.Duration, suspects []Suspect) (Trial, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+func (p *Projector) tryFor(ctx context.Context, wait time.Duration, suspects []Suspect) (Trial, error) {
+	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	return p.cfg.Trials.Try(ctx, suspects)
 }

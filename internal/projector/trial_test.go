@@ -402,3 +402,20 @@ func TestATrialThatTakesLongIsFinishedOnlyAfterASecondDeath(t *testing.T) {
 		}
 	})
 }
+
+// A generation that ends while records are tried is no death.
+func TestAnOwnerThatIsAskedToStopDuringATrialHasNotDiedOfIt(t *testing.T) {
+	in(t, func(t *testing.T) {
+		b := newBroker(part0)
+		b.append(part0, confirmed(t, 0, 5)...)
+		l, c := tried(b, func(projector.InHand) bool { return false })
+		c.slow = time.Hour
+		l.unclean[part0] = 1
+		if l.live(t, b) || c.tries != 1 {
+			t.Errorf("it died, or %d trials were begun, want one", c.tries)
+		}
+		if len(l.trying) > 0 || l.unclean[part0] < 2 {
+			t.Errorf("%v are on trial still; %d claims since it was left in order", l.trying, l.unclean[part0])
+		}
+	})
+}
