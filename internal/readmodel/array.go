@@ -70,12 +70,21 @@ func (c arrayCodec) plan(value any) pgtype.EncodePlan {
 		}
 		return planArray(c, value, sizeText, putText)
 	case pgtype.TextOID:
+		if plan := planArray(c, value, func(t optText) int { return sizeText(string(t)) }, putOptText); plan != nil {
+			return plan
+		}
 		return planArray(c, value, sizeText, putText)
 	case pgtype.JSONBOID:
 		return planArray(c, value, sizeText, putJSONB)
 	case pgtype.TimestamptzOID:
+		if plan := planArray(c, value, fixed[optTime], putOptTime(putTime)); plan != nil {
+			return plan
+		}
 		return planArray(c, value, fixed[time.Time], putTime)
 	case pgtype.DateOID:
+		if plan := planArray(c, value, fixed[optTime], putOptTime(putDate)); plan != nil {
+			return plan
+		}
 		return planArray(c, value, fixed[time.Time], putDate)
 	case pgtype.Int8OID:
 		return planArray(c, value, fixed[int64], putInt8)
@@ -171,6 +180,22 @@ func sizeBytes(b []byte) int { return len(b) + 4 }
 func putNull(buf []byte) []byte { return putWords(buf, math.MaxUint32) }
 
 func putText(buf []byte, s string) []byte { return append(putWords(buf, uint32(len(s))), s...) }
+
+func putOptText(buf []byte, s optText) []byte {
+	if s == "" {
+		return putNull(buf)
+	}
+	return putText(buf, string(s))
+}
+
+func putOptTime(put func([]byte, time.Time) []byte) func([]byte, optTime) []byte {
+	return func(buf []byte, t optTime) []byte {
+		if time.Time(t).IsZero() {
+			return putNull(buf)
+		}
+		return put(buf, time.Time(t))
+	}
+}
 
 func putJSONB(buf []byte, s string) []byte {
 	const version = 1

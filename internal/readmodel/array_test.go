@@ -61,6 +61,34 @@ func TestArraysAreWrittenAsPgxWritesThem(t *testing.T) {
 	}
 }
 
+// A zero value that stands for NULL is written as pgx writes a nil pointer.
+func TestZeroValuesThatMeanNullAreNull(t *testing.T) {
+	day := time.Date(2019, 11, 3, 23, 15, 0, 0, time.FixedZone("", -7*3600))
+	tests := []struct {
+		oid       uint32
+		ours, pgx any
+	}{
+		{pgtype.TextArrayOID, []optText{"a", "", "b"}, []*string{new("a"), nil, new("b")}},
+		{pgtype.TimestamptzArrayOID, []optTime{optTime(day), {}}, []*time.Time{&day, nil}},
+		{pgtype.DateArrayOID, []optTime{{}, optTime(day)}, []*time.Time{nil, &day}},
+	}
+	ours, theirs := pgtype.NewMap(), pgtype.NewMap()
+	registerArrays(ours)
+	for _, tt := range tests {
+		got, err := ours.Encode(tt.oid, pgtype.BinaryFormatCode, tt.ours, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := theirs.Encode(tt.oid, pgtype.BinaryFormatCode, tt.pgx, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%T (-pgx +ours):\n%s", tt.ours, diff)
+		}
+	}
+}
+
 // The parameters of a statement share memory that grows while they are written,
 // and that the next statement uses again: none may spoil another one.
 func TestParametersOfAStatementDoNotSpoilEachOther(t *testing.T) {

@@ -81,17 +81,17 @@ func parcelColumns(rows []child[storedParcel]) []any {
 		column(rows, func(c parcel) string { return c.id }),
 		column(rows, func(c parcel) string { return string(c.row.ID) }),
 		column(rows, func(c parcel) string { return string(c.row.Status) }),
-		column(rows, func(c parcel) *time.Time { return nullTime(c.row.StatusSince) }),
-		column(rows, func(c parcel) *time.Time { return nullTime(c.row.FirstScanAt) }),
-		column(rows, func(c parcel) *time.Time { return nullTime(c.row.LastScanAt) }),
-		column(rows, func(c parcel) *string { return nullText(c.row.LastScanType) }),
-		column(rows, func(c parcel) *string { return nullText(c.row.LastLocation) }),
-		column(rows, func(c parcel) *time.Time { return nullTime(c.row.HandedOverAt) }),
-		column(rows, func(c parcel) *time.Time { return nullTime(c.row.AvailableAt) }),
-		column(rows, func(c parcel) *time.Time { return nullTime(c.row.FirstAttemptAt) }),
+		column(rows, func(c parcel) optTime { return optTime(c.row.StatusSince) }),
+		column(rows, func(c parcel) optTime { return optTime(c.row.FirstScanAt) }),
+		column(rows, func(c parcel) optTime { return optTime(c.row.LastScanAt) }),
+		column(rows, func(c parcel) optText { return optTextOf(c.row.LastScanType) }),
+		column(rows, func(c parcel) optText { return optTextOf(c.row.LastLocation) }),
+		column(rows, func(c parcel) optTime { return optTime(c.row.HandedOverAt) }),
+		column(rows, func(c parcel) optTime { return optTime(c.row.AvailableAt) }),
+		column(rows, func(c parcel) optTime { return optTime(c.row.FirstAttemptAt) }),
 		column(rows, func(c parcel) int { return c.row.Attempts }),
-		column(rows, func(c parcel) *time.Time { return nullTime(c.row.DeliveredAt) }),
-		column(rows, func(c parcel) *time.Time { return nullTime(c.row.DeliveredOn) }),
+		column(rows, func(c parcel) optTime { return optTime(c.row.DeliveredAt) }),
+		column(rows, func(c parcel) optTime { return optTime(c.row.DeliveredOn) }),
 		column(rows, func(c parcel) bool { return c.row.Disputed }),
 		column(rows, func(c parcel) bool { return c.row.Gap }),
 	}
@@ -142,12 +142,12 @@ func (u *unit) insertExceptions(rows []child[tracking.Exception]) {
 			}
 			return "resolved"
 		}),
-		column(rows, func(c exception) *string { return nullText(c.row.ReasonCode) }),
-		column(rows, func(c exception) *string { return nullText(c.row.Party) }),
-		column(rows, func(c exception) *string { return nullText(c.row.Severity) }),
+		column(rows, func(c exception) optText { return optTextOf(c.row.ReasonCode) }),
+		column(rows, func(c exception) optText { return optTextOf(c.row.Party) }),
+		column(rows, func(c exception) optText { return optTextOf(c.row.Severity) }),
 		column(rows, func(c exception) bool { return c.row.ActionRequired }),
-		column(rows, func(c exception) *time.Time { return nullTime(c.row.OpenedAt) }),
-		column(rows, func(c exception) *time.Time { return nullTime(c.row.ResolvedAt) }))
+		column(rows, func(c exception) optTime { return optTime(c.row.OpenedAt) }),
+		column(rows, func(c exception) optTime { return optTime(c.row.ResolvedAt) }))
 }
 
 // writeEstimates replaces the ETA history of refolded shipments.
@@ -187,10 +187,10 @@ func (u *unit) insertEstimates(rows []child[tracking.Estimate]) {
 		column(rows, func(c est) string { return string(c.row.Ref.ID) }),
 		column(rows, func(c est) string { return string(c.row.Type) }),
 		column(rows, func(c est) string { return string(c.row.Class) }),
-		column(rows, func(c est) *time.Time { return nullTime(c.row.Start) }),
+		column(rows, func(c est) optTime { return optTime(c.row.Start) }),
 		column(rows, func(c est) time.Time { return c.row.End }),
-		column(rows, func(c est) *string { return nullText(c.row.Provider) }),
+		column(rows, func(c est) optText { return optTextOf(c.row.Provider) }),
 		column(rows, func(c est) *float64 { return c.row.Confidence }),
-		column(rows, func(c est) *string { return nullText(c.row.ReasonCode) }),
+		column(rows, func(c est) optText { return optTextOf(c.row.ReasonCode) }),
 		column(rows, func(c est) time.Time { return c.row.KnownAt }))
 }

@@ -36,6 +36,15 @@ func nullTime(t time.Time) *time.Time {
 	return &t
 }
 
+// optText and optTime are what a column of a batch holds where the zero value
+// stands for NULL. They spare a pointer for each.
+type (
+	optText string
+	optTime time.Time
+)
+
+func optTextOf[S ~string](s S) optText { return optText(s) }
+
 // orZero is the zero value for NULL.
 func orZero[V any](v *V) V {
 	if v == nil {

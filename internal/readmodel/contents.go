@@ -2,7 +2,6 @@ package readmodel
 
 import (
 	"slices"
-	"time"
 
 	"github.com/waybill-io/waybill/events"
 	"github.com/waybill-io/waybill/internal/tracking"
@@ -109,6 +108,6 @@ func contentColumns(rows []contentRow) []any {
 		column(rows, func(c contentRow) int64 { return c.row.Delivered }),
 		column(rows, func(c contentRow) int64 { return c.row.Returned }),
 		column(rows, func(c contentRow) int64 { return c.row.Lost }),
-		column(rows, func(c contentRow) *time.Time { return nullTime(c.row.HandedOverAt) }),
-		column(rows, func(c contentRow) *time.Time { return nullTime(c.row.DeliveredAt) }))
+		column(rows, func(c contentRow) optTime { return optTime(c.row.HandedOverAt) }),
+		column(rows, func(c contentRow) optTime { return optTime(c.row.DeliveredAt) }))
 }

@@ -207,10 +207,10 @@ func (u *unit) upsertMarks(keys []markKey) {
 		       anomalies = excluded.anomalies, unmatched = excluded.unmatched`
 	marks := column(keys, func(k markKey) tracking.Mark { return u.marks.marks[k] })
 	u.lane.later("write marks", query, append(markColumns(keys),
-		column(marks, func(m tracking.Mark) *string { return nullText(m.DuplicateOf.Source) }),
-		column(marks, func(m tracking.Mark) *string { return nullText(m.DuplicateOf.ID) }),
-		column(marks, func(m tracking.Mark) *string { return nullText(m.RetractedBy.Source) }),
-		column(marks, func(m tracking.Mark) *string { return nullText(m.RetractedBy.ID) }),
+		column(marks, func(m tracking.Mark) optText { return optTextOf(m.DuplicateOf.Source) }),
+		column(marks, func(m tracking.Mark) optText { return optTextOf(m.DuplicateOf.ID) }),
+		column(marks, func(m tracking.Mark) optText { return optTextOf(m.RetractedBy.Source) }),
+		column(marks, func(m tracking.Mark) optText { return optTextOf(m.RetractedBy.ID) }),
 		column(marks, func(m tracking.Mark) string { return list(m.Anomalies) }),
 		column(marks, func(m tracking.Mark) bool { return m.Unmatched }))...)
 }

@@ -135,27 +135,27 @@ func milestoneColumns(orders []changedOrder) []any {
 		column(orders, func(w changedOrder) bool { return w.now.Known }),
 		column(orders, func(w changedOrder) string { return string(w.now.Status) }),
 		column(orders, func(w changedOrder) int64 { return w.now.Revision }),
-		column(orders, func(w changedOrder) *string { return nullText(w.now.Number) }),
-		column(orders, func(w changedOrder) *string { return nullText(w.now.Channel) }),
-		column(orders, func(w changedOrder) *string { return nullText(w.now.Currency) }),
-		column(orders, func(w changedOrder) *string { return nullText(w.now.CustomerRef) }),
-		column(orders, func(w changedOrder) *string { return nullText(w.now.ShipToRef) }),
-		column(orders, func(w changedOrder) *time.Time { return nullTime(w.now.PlacedAt) }),
-		column(orders, func(w changedOrder) *time.Time { return nullTime(w.now.ConfirmedAt) }),
-		column(orders, func(w changedOrder) *time.Time { return nullTime(w.now.CancelledAt) }),
-		column(orders, func(w changedOrder) *time.Time { return nullTime(w.now.ClosedAt) }),
-		column(orders, func(w changedOrder) *time.Time { return nullTime(w.now.ShippedAt) }),
-		column(orders, func(w changedOrder) *time.Time { return nullTime(w.now.DeliveredAt) }),
+		column(orders, func(w changedOrder) optText { return optTextOf(w.now.Number) }),
+		column(orders, func(w changedOrder) optText { return optTextOf(w.now.Channel) }),
+		column(orders, func(w changedOrder) optText { return optTextOf(w.now.Currency) }),
+		column(orders, func(w changedOrder) optText { return optTextOf(w.now.CustomerRef) }),
+		column(orders, func(w changedOrder) optText { return optTextOf(w.now.ShipToRef) }),
+		column(orders, func(w changedOrder) optTime { return optTime(w.now.PlacedAt) }),
+		column(orders, func(w changedOrder) optTime { return optTime(w.now.ConfirmedAt) }),
+		column(orders, func(w changedOrder) optTime { return optTime(w.now.CancelledAt) }),
+		column(orders, func(w changedOrder) optTime { return optTime(w.now.ClosedAt) }),
+		column(orders, func(w changedOrder) optTime { return optTime(w.now.ShippedAt) }),
+		column(orders, func(w changedOrder) optTime { return optTime(w.now.DeliveredAt) }),
 	}
 }
 
 func spanColumns(orders []changedOrder, of func(changedOrder) *events.Window) []any {
 	spans := column(orders, func(w changedOrder) span { return spanOf(of(w)) })
 	return []any{
-		column(spans, func(s span) *time.Time { return nullTime(s.start) }),
-		column(spans, func(s span) *time.Time { return nullTime(s.end) }),
-		column(spans, func(s span) *string { return nullText(s.precision) }),
-		column(spans, func(s span) *time.Time { return nullTime(s.day) }),
+		column(spans, func(s span) optTime { return optTime(s.start) }),
+		column(spans, func(s span) optTime { return optTime(s.end) }),
+		column(spans, func(s span) optText { return optTextOf(s.precision) }),
+		column(spans, func(s span) optTime { return optTime(s.day) }),
 	}
 }
 
@@ -219,8 +219,8 @@ func lineColumns(rows []child[lineRow]) []any {
 		column(rows, func(c line) string { return string(c.tenant) }),
 		column(rows, func(c line) string { return c.id }),
 		column(rows, func(c line) string { return string(c.row.id) }),
-		column(rows, func(c line) *string { return nullText(c.row.sku) }),
-		column(rows, func(c line) *string { return nullText(c.row.unitPrice) }),
+		column(rows, func(c line) optText { return optTextOf(c.row.sku) }),
+		column(rows, func(c line) optText { return optTextOf(c.row.unitPrice) }),
 		column(rows, func(c line) int64 { return c.row.ordered }),
 		column(rows, func(c line) int64 { return c.row.cancelled }),
 		column(rows, func(c line) int64 { return c.row.allocated }),

@@ -36,7 +36,7 @@ func (u *unit) writeShipments(context.Context) error {
 func (u *unit) writeMoved() error {
 	columns := keyColumns(u.moved)
 	columns = append(columns, statusColumns(u.moved)...)
-	columns = append(columns, column(u.moved, func(w *shipmentWork) *string { return nullText(w.state.Carrier) }))
+	columns = append(columns, column(u.moved, func(w *shipmentWork) optText { return optTextOf(w.state.Carrier) }))
 	columns = append(columns, positionColumns(u.moved)...)
 	columns = append(columns, scanColumns(u.moved)...)
 	states, err := stateColumn(u.moved)
@@ -83,7 +83,7 @@ func keyColumns(works []*shipmentWork) []any {
 func statusColumns(works []*shipmentWork) []any {
 	return []any{
 		column(works, func(w *shipmentWork) string { return string(w.state.Status) }),
-		column(works, func(w *shipmentWork) *time.Time { return nullTime(w.state.StatusSince) }),
+		column(works, func(w *shipmentWork) optTime { return optTime(w.state.StatusSince) }),
 		column(works, func(w *shipmentWork) int64 { return w.state.Revision }),
 	}
 }
@@ -92,21 +92,16 @@ func positionColumns(works []*shipmentWork) []any {
 	return []any{
 		column(works, func(w *shipmentWork) *float64 { return w.position(func(p *tracking.Position) float64 { return p.Lat }) }),
 		column(works, func(w *shipmentWork) *float64 { return w.position(func(p *tracking.Position) float64 { return p.Lon }) }),
-		column(works, func(w *shipmentWork) *time.Time {
-			if p := w.state.Position; p != nil {
-				return nullTime(p.At)
-			}
-			return nil
-		}),
+		column(works, func(w *shipmentWork) optTime { return optTime(orZero(w.state.Position).At) }),
 	}
 }
 
 func scanColumns(works []*shipmentWork) []any {
 	return []any{
-		column(works, func(w *shipmentWork) *time.Time { return nullTime(w.state.FirstScanAt) }),
-		column(works, func(w *shipmentWork) *time.Time { return nullTime(w.state.LastScanAt) }),
-		column(works, func(w *shipmentWork) *string { return nullText(w.state.LastScanType) }),
-		column(works, func(w *shipmentWork) *string { return nullText(w.state.LastLocation) }),
+		column(works, func(w *shipmentWork) optTime { return optTime(w.state.FirstScanAt) }),
+		column(works, func(w *shipmentWork) optTime { return optTime(w.state.LastScanAt) }),
+		column(works, func(w *shipmentWork) optText { return optTextOf(w.state.LastScanType) }),
+		column(works, func(w *shipmentWork) optText { return optTextOf(w.state.LastLocation) }),
 		column(works, func(w *shipmentWork) int { return w.openExceptions() }),
 		column(works, func(w *shipmentWork) int { return w.exceptionCount() }),
 		column(works, func(w *shipmentWork) bool { return w.state.Disputed() }),
@@ -179,18 +174,18 @@ func toldColumns(works []*shipmentWork) []any {
 	eta := column(works, func(w *shipmentWork) tracking.Estimate { return orZero(w.state.ETA()) })
 	return []any{
 		column(works, func(w *shipmentWork) string { return string(w.state.Direction) }),
-		column(works, func(w *shipmentWork) *string { return nullText(w.state.Original) }),
-		column(works, func(w *shipmentWork) *string { return nullText(w.state.Carrier) }),
-		column(works, func(w *shipmentWork) *string { return nullText(w.state.Service) }),
-		column(works, func(w *shipmentWork) *string { return nullText(placeName(w.state.Origin)) }),
-		column(works, func(w *shipmentWork) *string { return nullText(placeName(w.state.Destination)) }),
-		column(promise, func(p span) *time.Time { return nullTime(p.start) }),
-		column(promise, func(p span) *time.Time { return nullTime(p.end) }),
-		column(promise, func(p span) *string { return nullText(p.precision) }),
-		column(promise, func(p span) *time.Time { return nullTime(p.day) }),
-		column(eta, func(e tracking.Estimate) *time.Time { return nullTime(e.Start) }),
-		column(eta, func(e tracking.Estimate) *time.Time { return nullTime(e.End) }),
-		column(eta, func(e tracking.Estimate) *string { return nullText(e.Provider) }),
+		column(works, func(w *shipmentWork) optText { return optTextOf(w.state.Original) }),
+		column(works, func(w *shipmentWork) optText { return optTextOf(w.state.Carrier) }),
+		column(works, func(w *shipmentWork) optText { return optTextOf(w.state.Service) }),
+		column(works, func(w *shipmentWork) optText { return optTextOf(placeName(w.state.Origin)) }),
+		column(works, func(w *shipmentWork) optText { return optTextOf(placeName(w.state.Destination)) }),
+		column(promise, func(p span) optTime { return optTime(p.start) }),
+		column(promise, func(p span) optTime { return optTime(p.end) }),
+		column(promise, func(p span) optText { return optTextOf(p.precision) }),
+		column(promise, func(p span) optTime { return optTime(p.day) }),
+		column(eta, func(e tracking.Estimate) optTime { return optTime(e.Start) }),
+		column(eta, func(e tracking.Estimate) optTime { return optTime(e.End) }),
+		column(eta, func(e tracking.Estimate) optText { return optTextOf(e.Provider) }),
 	}
 }
 
