@@ -123,7 +123,7 @@ func TestAfterAnErrorNothingIsWrittenAndEverybodyHearsOfIt(t *testing.T) {
 	writeStatuses.add(l, 1, statuses("p1", "created"))
 	const want = "fail: ERROR: division by zero"
 	_, execErr := l.Exec(t.Context(), `SELECT 1`)
-	_, queryErr := l.Query(t.Context(), `SELECT 1`) //nolint:rowserrcheck // there are no rows
+	_, queryErr := l.Query(t.Context(), `SELECT 1`)
 	for name, err := range map[string]error{"wait": l.wait(), "Exec": execErr, "Query": queryErr, "QueryRow": l.QueryRow(t.Context(), `SELECT 1`).Scan()} {
 		if err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%s = %v, want %s", name, err, want)

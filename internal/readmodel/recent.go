@@ -12,10 +12,10 @@ import (
 //
 // It may be used by several workers at once.
 type recent struct {
-	mu    sync.Mutex
-	seed  maphash.Seed
-	newer map[uint64]struct{}
-	older map[uint64]struct{}
+	mu     sync.Mutex
+	seed   maphash.Seed
+	newer  map[uint64]struct{}
+	older  map[uint64]struct{}
 	doubt  int // so many batches are not guessed about
 	fewest int // events of a batch that is
 }

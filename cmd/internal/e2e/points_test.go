@@ -18,7 +18,7 @@ func crashPoints() map[string]int {
 	return map[string]int{
 		"claimed":        1,  // after the claim, before the first batch
 		"fetched":        4,  // after the fetch, before the transaction
-		"in_transaction": 36, // between two of its steps, of which it has nine
+		"in_transaction": 36, // between two of its steps, of which it has 13
 		"committed":      4,  // the database has it, nobody else knows
 		"before_wake":    4,  // before any gateway saw it
 		"before_hint":    2,  // before the group is told
