@@ -20,11 +20,6 @@ func (t table) key() []string { return t.columns[:t.keys] }
 // in is the table's name in a schema.
 func (t table) in(schema string) string { return pgx.Identifier{schema, t.name}.Sanitize() }
 
-// of lists columns of a relation, as "a.x, a.y".
-func of(relation string, columns []string) string {
-	return relation + "." + strings.Join(columns, ", "+relation+".")
-}
-
 // The types of columns that no SQL type is passed for: a list comes as one text
 // (see [list]), a decimal as text, because arrays of arrays must be rectangular,
 // and Go has no decimals.
@@ -49,7 +44,7 @@ func typeOf(column string) string {
 	case "unit_price":
 		return asDecimal
 	case "state":
-		return "jsonb"
+		return "json"
 	case "valid_from", "valid_to", "status_since":
 		return "timestamptz"
 	}

@@ -59,7 +59,7 @@ func (w *orderWork) derive() (changedOrder, bool) {
 // writeOrders writes the orders that changed and takes away placeholders that
 // nothing speaks of any more. It derives them while shipments are being written.
 func (u *unit) writeOrders(context.Context) error {
-	var added, changed []changedOrder
+	var added, changed, carried []changedOrder
 	var gone []*orderWork
 	for _, w := range u.sortedOrders() {
 		if w.nobody() {
@@ -73,25 +73,32 @@ func (u *unit) writeOrders(context.Context) error {
 		switch {
 		case !differs:
 			continue
-		case w.exists:
+		case !w.exists:
+			added = append(added, c)
+		case len(w.own) > 0:
 			changed = append(changed, c)
 		default:
-			added = append(added, c)
+			carried = append(carried, c)
 		}
 		u.changes.add("order", w.entity, w.touched)
 	}
 	u.deleteOrders(gone)
+	writeTotals.changeAt(u.lane, orderPlaces(carried), shippedColumns(carried))
 	columns, err := orderColumns(changed)
 	if err != nil {
 		return err
 	}
-	writeOrders.changeAt(u.lane, column(changed, func(c changedOrder) tuple { return c.at }), columns)
+	writeOrders.changeAt(u.lane, orderPlaces(changed), columns)
 	if columns, err = orderColumns(added); err != nil {
 		return err
 	}
 	writeOrders.add(u.lane, len(added), columns)
-	u.writeLines(slices.Concat(changed, added))
+	u.writeLines(slices.Concat(carried, changed, added))
 	return nil
+}
+
+func orderPlaces(orders []changedOrder) []tuple {
+	return column(orders, func(c changedOrder) tuple { return c.at })
 }
 
 func (u *unit) deleteOrders(works []*orderWork) {
@@ -160,11 +167,30 @@ func spanColumns(orders []changedOrder, of func(changedOrder) *events.Window) []
 }
 
 func totalColumns(orders []changedOrder) []any {
-	return []any{
+	columns := []any{
 		column(orders, func(w changedOrder) string { return list(w.now.Holds) }),
 		column(orders, func(w changedOrder) string { return list(w.now.ReturnsOpen()) }),
 		column(orders, func(w changedOrder) string { return list(w.now.Flags) }),
 		column(orders, func(w changedOrder) string { return w.now.Payment }),
+	}
+	return append(columns, bucketColumns(orders)...)
+}
+
+// shippedColumns are what shipments can change of an order.
+func shippedColumns(orders []changedOrder) []any {
+	columns := []any{
+		column(orders, func(w changedOrder) string { return string(w.tenant) }),
+		column(orders, func(w changedOrder) string { return w.id }),
+		column(orders, func(w changedOrder) string { return string(w.now.Status) }),
+		column(orders, func(w changedOrder) optTime { return optTime(w.now.ShippedAt) }),
+		column(orders, func(w changedOrder) optTime { return optTime(w.now.DeliveredAt) }),
+		column(orders, func(w changedOrder) string { return list(w.now.Flags) }),
+	}
+	return append(columns, bucketColumns(orders)...)
+}
+
+func bucketColumns(orders []changedOrder) []any {
+	return []any{
 		column(orders, func(w changedOrder) int64 { return w.now.Total.Ordered }),
 		column(orders, func(w changedOrder) int64 { return w.now.Total.Cancelled }),
 		column(orders, func(w changedOrder) int64 { return w.now.Total.Allocated }),

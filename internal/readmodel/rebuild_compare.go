@@ -54,8 +54,17 @@ func (r *rebuild) compare(ctx context.Context) error {
 // differ is the condition under which rows a and b are not the same.
 func differ(t table) string {
 	key := t.columns[0]
-	values := t.columns[t.keys:]
-	return fmt.Sprintf(`(a.%s IS NULL OR b.%s IS NULL OR ROW(%s) IS DISTINCT FROM ROW(%s))`, key, key, of("a", values), of("b", values))
+	return fmt.Sprintf(`(a.%s IS NULL OR b.%s IS NULL OR ROW(%s) IS DISTINCT FROM ROW(%s))`, key, key, compared("a", t), compared("b", t))
+}
+
+// compared lists a table's values as they compare: JSON does not.
+func compared(relation string, t table) string {
+	return strings.Join(column(t.columns[t.keys:], func(c string) string {
+		if typeOf(c) == "json" {
+			c += "::jsonb"
+		}
+		return relation + "." + c
+	}), ", ")
 }
 
 // keyed lists the key of a or b as texts.

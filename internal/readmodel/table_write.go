@@ -33,7 +33,9 @@ var (
 	writeParcels  = writesOf(foldTable(parcelsTable), "parcels")
 	writeContents = writesOf(foldTable(contentsTable), "contents")
 	writeOrders   = writesOf(foldTable(ordersTable), "orders")
-	writeLines    = writesOf(foldTable(linesTable), "order_lines")
+	writeTotals   = writesOf(table{name: ordersTable, keys: 2, columns: words(`tenant_id order_id status shipped_at delivered_at flags
+		ordered cancelled allocated shipped delivered returned lost`)}, "order_totals")  // what shipments may change
+	writeLines = writesOf(foldTable(linesTable), "order_lines")
 )
 
 // writesOf makes the statements for a table.
