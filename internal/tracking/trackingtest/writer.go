@@ -53,6 +53,7 @@ func (w *Writer) Take(batch ...*tracking.Fact) {
 		case events.OrderStream:
 			id := events.OrderID(stream.ID)
 			orders[id] = append(orders[id], f)
+		case events.TrackingStream: // its facts are given to shipments below
 		}
 	}
 	if given {
