@@ -150,7 +150,8 @@ func (u *unit) insertExceptions(rows []child[tracking.Exception]) {
 		column(rows, func(c exception) optTime { return optTime(c.row.ResolvedAt) }))
 }
 
-// writeEstimates replaces the ETA history of refolded shipments.
+// writeEstimates replaces the ETA history of refolded shipments, and adds to that
+// of others.
 func (u *unit) writeEstimates() {
 	const clear = `-- name: clear_estimates
 		DELETE FROM eta_history h USING unnest($1::text[], $2::text[]) x(tenant_id, shipment_id)
@@ -159,7 +160,7 @@ func (u *unit) writeEstimates() {
 		u.lane.later("clear estimates", clear, tenants(keys), ids(keys))
 	}
 	var rows []child[tracking.Estimate]
-	for _, w := range u.folded {
+	for _, w := range slices.Concat(u.moved, u.folded) { // those that moved have only new ones
 		for _, e := range w.state.Estimates {
 			rows = append(rows, child[tracking.Estimate]{w.entity, e})
 		}

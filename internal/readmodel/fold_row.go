@@ -20,7 +20,7 @@ func (r rowSet) add(table string, values ...any) { r[table] = append(r[table], v
 func strs[S ~string](all []S) []string { return column(all, func(s S) string { return string(s) }) }
 
 func (r rowSet) addShipment(tenant events.TenantID, s *tracking.Shipment) error {
-	doc, err := json.Marshal(shipmentState{s.Guard, s.Handovers, s.Origin, s.Destination, s.Promise})
+	doc, err := json.Marshal(shipmentState{stateFormat, s.Guard, s.Handovers, s.Origin, s.Destination, s.Promise})
 	if err != nil {
 		return fmt.Errorf("write the state of shipment %s: %w", s.ID, err)
 	}
@@ -91,7 +91,7 @@ func (r rowSet) addMark(tenant events.TenantID, ref tracking.Ref, m tracking.Mar
 }
 
 func (r rowSet) addOrder(tenant events.TenantID, o *tracking.Order) error {
-	doc, err := json.Marshal(o.OrderBase, json.Deterministic(true))
+	doc, err := json.Marshal(orderState{stateFormat, o.OrderBase}, json.Deterministic(true))
 	if err != nil {
 		return fmt.Errorf("write the state of order %s: %w", o.ID, err)
 	}

@@ -120,7 +120,7 @@ func (u *unit) deleteOrders(works []*orderWork) {
 func orderColumns(orders []changedOrder) ([]any, error) {
 	states := make([]string, len(orders))
 	for i, c := range orders {
-		doc, err := json.Marshal(c.base, json.Deterministic(true))
+		doc, err := json.Marshal(orderState{stateFormat, c.base}, json.Deterministic(true))
 		if err != nil {
 			return nil, fmt.Errorf("write the state of order %s: %w", c.id, err)
 		}

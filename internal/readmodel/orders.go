@@ -22,10 +22,17 @@ type orderWork struct {
 	at      tuple
 	stored  bool // it has a row of its own facts from an earlier batch
 	base    tracking.OrderBase
+	old     bool               // base is of another format: it may lack what Apply needs
 	carried []tracking.Carried // what shipments say of its lines, after the batch
 	was     orderRow           // as stored
 	lines   []lineRow          // as stored
 	touched []tracking.Ref
+}
+
+// orderState is what the state column keeps.
+type orderState struct {
+	Format int `json:"format"`
+	tracking.OrderBase
 }
 
 func (w *orderWork) touch(ref tracking.Ref) { w.touched = append(w.touched, ref) }
@@ -81,7 +88,7 @@ func (u *unit) foldBases(ctx context.Context, works []*orderWork) error {
 		switch {
 		case !w.stored:
 			u.foldBase(w, column(w.own, func(e *entry) *tracking.Fact { return e.fact }))
-		case !w.apply():
+		case w.old || !w.apply():
 			refold = append(refold, w)
 		}
 	}
@@ -160,9 +167,11 @@ func (u *unit) readOrderRows(ctx context.Context, keys []entity) error {
 		if !w.stored {
 			return nil
 		}
-		if err := json.Unmarshal(state, &w.base); err != nil {
+		var st orderState
+		if err := json.Unmarshal(state, &st); err != nil {
 			return fmt.Errorf("read the state of order %s: %w", k.id, err)
 		}
+		w.base, w.old = st.OrderBase, st.Format != stateFormat
 		return nil
 	})
 	return err

@@ -13,9 +13,14 @@ import (
 	"github.com/waybill-io/waybill/internal/tracking"
 )
 
+// stateFormat is raised when Apply relies on something that states did not hold
+// before: what is stored with another one is folded from its history.
+const stateFormat = 2
+
 // shipmentState is what the state column keeps: what Apply needs and no SQL
 // user asks for.
 type shipmentState struct {
+	Format      int                 `json:"format"`
 	Guard       tracking.Guard      `json:"guard"`
 	Handovers   []tracking.Handover `json:"handovers,omitempty"`
 	Origin      *events.Location    `json:"origin,omitzero"`
@@ -103,6 +108,7 @@ func (w *shipmentWork) readState(doc []byte) error {
 	if err := json.Unmarshal(doc, &st); err != nil {
 		return fmt.Errorf("read the state of shipment %s: %w", w.id, err)
 	}
+	w.refold = w.refold || st.Format != stateFormat
 	s := &w.state
 	s.Guard, s.Handovers = st.Guard, st.Handovers
 	s.Origin, s.Destination, s.Promise = st.Origin, st.Destination, st.Promise

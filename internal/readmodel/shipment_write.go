@@ -34,17 +34,43 @@ func (u *unit) writeShipments(context.Context) error {
 
 // writeMoved writes what Apply may have changed.
 func (u *unit) writeMoved() error {
-	columns := keyColumns(u.moved)
-	columns = append(columns, statusColumns(u.moved)...)
-	columns = append(columns, column(u.moved, func(w *shipmentWork) optText { return optTextOf(w.state.Carrier) }))
-	columns = append(columns, positionColumns(u.moved)...)
-	columns = append(columns, scanColumns(u.moved)...)
-	states, err := stateColumn(u.moved)
+	var moved, expected []*shipmentWork
+	for _, w := range u.moved {
+		if w.state.ETA() != nil { // of the estimates of this batch
+			expected = append(expected, w)
+		} else {
+			moved = append(moved, w)
+		}
+	}
+	columns, err := movedColumns(moved)
 	if err != nil {
 		return err
 	}
-	writeMoved.changeAt(u.lane, placesOf(u.moved), append(columns, states))
+	writeMoved.changeAt(u.lane, placesOf(moved), columns)
+	if columns, err = movedColumns(expected); err != nil {
+		return err
+	}
+	writeExpected.changeAt(u.lane, placesOf(expected), append(columns, etaColumns(expected)...))
 	return nil
+}
+
+func movedColumns(works []*shipmentWork) ([]any, error) {
+	columns := keyColumns(works)
+	columns = append(columns, statusColumns(works)...)
+	columns = append(columns, column(works, func(w *shipmentWork) optText { return optTextOf(w.state.Carrier) }))
+	columns = append(columns, positionColumns(works)...)
+	columns = append(columns, scanColumns(works)...)
+	states, err := stateColumn(works)
+	return append(columns, states), err
+}
+
+func etaColumns(works []*shipmentWork) []any {
+	eta := column(works, func(w *shipmentWork) tracking.Estimate { return orZero(w.state.ETA()) })
+	return []any{
+		column(eta, func(e tracking.Estimate) optTime { return optTime(e.Start) }),
+		column(eta, func(e tracking.Estimate) optTime { return optTime(e.End) }),
+		column(eta, func(e tracking.Estimate) optText { return optTextOf(e.Provider) }),
+	}
 }
 
 // writeFolded writes all columns, of shipments that have a row and of others.
@@ -139,7 +165,7 @@ func stateColumn(works []*shipmentWork) ([]string, error) {
 	docs := make([]string, len(works))
 	for i, w := range works {
 		s := &w.state
-		doc, err := json.Marshal(shipmentState{s.Guard, s.Handovers, s.Origin, s.Destination, s.Promise})
+		doc, err := json.Marshal(shipmentState{stateFormat, s.Guard, s.Handovers, s.Origin, s.Destination, s.Promise})
 		if err != nil {
 			return nil, fmt.Errorf("write the state of shipment %s: %w", w.id, err)
 		}
@@ -171,8 +197,7 @@ func foldedColumns(works []*shipmentWork) ([]any, error) {
 // ETA.
 func toldColumns(works []*shipmentWork) []any {
 	promise := column(works, func(w *shipmentWork) span { return spanOf(w.state.Promise) })
-	eta := column(works, func(w *shipmentWork) tracking.Estimate { return orZero(w.state.ETA()) })
-	return []any{
+	columns := []any{
 		column(works, func(w *shipmentWork) string { return string(w.state.Direction) }),
 		column(works, func(w *shipmentWork) optText { return optTextOf(w.state.Original) }),
 		column(works, func(w *shipmentWork) optText { return optTextOf(w.state.Carrier) }),
@@ -183,10 +208,8 @@ func toldColumns(works []*shipmentWork) []any {
 		column(promise, func(p span) optTime { return optTime(p.end) }),
 		column(promise, func(p span) optText { return optTextOf(p.precision) }),
 		column(promise, func(p span) optTime { return optTime(p.day) }),
-		column(eta, func(e tracking.Estimate) optTime { return optTime(e.Start) }),
-		column(eta, func(e tracking.Estimate) optTime { return optTime(e.End) }),
-		column(eta, func(e tracking.Estimate) optText { return optTextOf(e.Provider) }),
 	}
+	return append(columns, etaColumns(works)...)
 }
 
 // span is a window as columns. One for days lasts from the first moment of the

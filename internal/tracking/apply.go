@@ -10,12 +10,20 @@ import (
 // Apply takes one more fact of the shipment's own stream into account, which
 // must not be stored yet. It returns false, and changes nothing, where only a
 // fold of all facts can tell what the fact means: one that does not sort after
-// all others, that may be a copy, that names a new parcel or the contents, that
-// is retracted, or that is an estimate.
+// all others of its class, that may be a copy, that names a new parcel or the
+// contents, or that is retracted. An estimate is added to Estimates, which need
+// not hold the earlier ones.
 //
 // Apply does not derive the contents anew: call [Shipment.Settle] after the
 // last of several facts.
 func (s *Shipment) Apply(f *Fact) (Mark, bool) {
+	if f.Class() != events.Actual {
+		ok := s.applyEstimate(f)
+		if ok {
+			s.Revision++
+		}
+		return Mark{}, ok
+	}
 	if !s.mayApply(f) {
 		return Mark{}, false
 	}
@@ -49,6 +57,20 @@ func (s *Shipment) mayApply(f *Fact) bool {
 		return false
 	}
 	return !slices.Contains(s.Guard.Pending, twin(f))
+}
+
+// applyEstimate adds an estimate that is newer than all others.
+func (s *Shipment) applyEstimate(f *Fact) bool {
+	switch f.Type() {
+	case events.TypeShipmentCreated, events.TypeTrackingAssigned, events.TypeRetracted:
+		return false
+	}
+	g := &s.Guard
+	if len(s.Parcels) == 0 || f.Key.Compare(g.NewestEstimate) <= 0 || slices.Contains(g.Pending, twin(f)) || slices.Contains(g.Estimates, sum(f)) {
+		return false
+	}
+	s.expect(f)
+	return true
 }
 
 // after reports whether a fact lies after all others of its stream, and not

@@ -2,6 +2,7 @@ package tracking_test
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"testing"
 
@@ -28,7 +29,14 @@ func TestApplyAcceptsWhatHappensInOrder(t *testing.T) {
 }
 
 func TestApplyRefusesWhatOnlyAFoldCanTell(t *testing.T) {
-	base := []told{s("created", 0), s("picked_up", 1), s("", 0).retract("e9", 1)}
+	est := func(recorded float64, more ...doc) doc {
+		d := doc{"class": "EST", "$recorded": recorded}
+		for _, m := range more {
+			maps.Copy(d, m)
+		}
+		return d
+	}
+	base := []told{s("created", 0), s("picked_up", 1), s("", 0).retract("e9", 1), s("departed", 5, est(1))}
 	tests := []struct {
 		name string
 		told told
@@ -42,7 +50,10 @@ func TestApplyRefusesWhatOnlyAFoldCanTell(t *testing.T) {
 		{"a parcel that is new", s("departed", 2, p("p2"))},
 		{"what is retracted already", s("departed", 2, id("e9"))},
 		{"what lies in our future", s("departed", 99, doc{"$ingested": 2.0})},
-		{"what is expected", s("departed", 2, doc{"class": "EST"})},
+		{"an estimate that another one is newer than", s("arrived", 6, est(0.5))},
+		{"an estimate of the same moment as the newest", s("arrived", 4, est(1))},
+		{"a copy of an estimate", s("departed", 5, est(3))},
+		{"an estimate that is retracted already", s("arrived", 6, est(2), id("e9"))},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -63,6 +74,26 @@ func TestApplyRefusesWhatOnlyAFoldCanTell(t *testing.T) {
 func idOf(d told) string {
 	id, _ := d.data["$id"].(string)
 	return id
+}
+
+// An estimate that is newer than all others is added, whatever has happened
+// since; the fold of all facts comes to the same.
+func TestApplyAcceptsTheNewestEstimate(t *testing.T) {
+	all := []told{
+		s("created", 0), s("departed", 5, doc{"class": "EST", "$recorded": 1.0}), s("picked_up", 3),
+		s("delivered", 9, doc{"class": "PLN", "$recorded": 2.0}), s("departed", 6, doc{"class": "EST", "$recorded": 4.0}),
+	}
+	facts := factsOf(knownOf(t, eventsOf(t, all...)...))[events.Stream{Kind: events.ShipmentStream, ID: "s1"}]
+	state, _ := tracking.FoldShipment("s1", facts[:3], nil)
+	for _, f := range facts[3:] {
+		if mark, ok := state.Apply(f); !ok || !mark.IsZero() {
+			t.Errorf("Apply of %s as %s = %v, %v", f.Type(), f.Class(), mark, ok)
+		}
+	}
+	want, _ := tracking.FoldShipment("s1", facts, nil)
+	if diff := gocmp.Diff(want, state, exactly); diff != "" {
+		t.Errorf("applied (-folded +applied):\n%s", diff)
+	}
 }
 
 // Who has the number is told by an assignment, which names the parcel: the scan

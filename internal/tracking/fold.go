@@ -258,8 +258,15 @@ func (s *Shipment) estimate(l *ledger, scans []Scan) {
 	}
 	slices.SortFunc(facts, func(a, b *Fact) int { return a.Key.Compare(b.Key) })
 	for _, f := range facts {
-		s.Estimates = append(s.Estimates, estimate(f))
+		s.expect(f)
 	}
+}
+
+// expect adds the newest estimate.
+func (s *Shipment) expect(f *Fact) {
+	s.Estimates = append(s.Estimates, estimate(f))
+	s.Guard.NewestEstimate = f.Key
+	s.Guard.Estimates = append(s.Guard.Estimates, sum(f))
 }
 
 func newest(l *ledger, scans []Scan) Key {

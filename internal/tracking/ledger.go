@@ -14,7 +14,6 @@ type ledger struct {
 	marks      Marks
 	retracting map[Twin]Twin // target → the retraction that takes it back
 	newest     Key           // of all facts that happened and stand, copies included
-	newestEst  Key           // the same of the estimates
 	stored     int           // different facts, whether they count or not
 }
 
@@ -90,8 +89,6 @@ func (l *ledger) sortOut(standing []*Fact) {
 	for _, f := range standing {
 		if f.Class() == events.Actual {
 			l.newest = f.Key
-		} else {
-			l.newestEst = f.Key
 		}
 		if original, ok := originals[f.Hash]; ok {
 			mark := l.marks[f.Ref()]

@@ -52,7 +52,13 @@ func (l *ledger) give(f *Fact, holdings []Holding, scans map[events.ShipmentID][
 // ApplyScan takes one more scan of a parcel's number into account, as
 // [Shipment.Apply] does with a fact of the own stream.
 func (s *Shipment) ApplyScan(it Scan) (Mark, bool) {
-	if !s.mayApply(it.Fact) || s.parcel(it.Parcel) == nil {
+	if s.parcel(it.Parcel) == nil {
+		return Mark{}, false
+	}
+	if it.Class() != events.Actual {
+		return Mark{}, s.applyEstimate(it.Fact)
+	}
+	if !s.mayApply(it.Fact) {
 		return Mark{}, false
 	}
 	return s.apply(it), true

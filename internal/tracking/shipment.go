@@ -48,7 +48,16 @@ type Guard struct {
 	Newest  Key    `json:"newest,omitzero"`
 	Pending []Twin `json:"pending,omitempty"` // retracted before they came
 	Carrier bool   `json:"carrier,omitzero"`  // the create named the carrier
+
+	NewestEstimate Key   `json:"newest_estimate,omitzero"`
+	Estimates      []Sum `json:"estimates,omitempty"` // of all, so that a copy is known
 }
+
+// Sum is the beginning of a fact's content hash: facts with different ones are
+// no copies of each other.
+type Sum [8]byte
+
+func sum(f *Fact) Sum { return Sum(f.Hash[:8]) }
 
 // Disputed reports whether a parcel's delivery is.
 func (s *Shipment) Disputed() bool {
