@@ -51,9 +51,9 @@ func newRing(at int64) ring {
 }
 
 // add appends the changes of one delta, which follow hi without a gap, and
-// returns the newest change of each entity with how often it changed. Rows that
-// are missing are gone.
-func (r *ring) add(changes []Change, rows []Row) []tally {
+// returns the newest change of each entity with how often it changed above
+// known. Rows that are missing are gone.
+func (r *ring) add(changes []Change, rows []Row, known int64) []tally {
 	now := make(map[key]Row, len(rows))
 	for _, row := range rows {
 		now[key{row.Topic(), row.Key()}] = row
@@ -69,7 +69,10 @@ func (r *ring) add(changes []Change, rows []Row) []tally {
 			index[k] = i
 			out = append(out, tally{change: &change{key: k, row: now[k]}})
 		}
-		out[i].seq, out[i].n = c.Seq, out[i].n+1
+		out[i].seq = c.Seq
+		if c.Seq > known {
+			out[i].n++
+		}
 	}
 	for _, t := range out {
 		r.newest[t.key] = t.change

@@ -137,7 +137,7 @@ func (h *Hub) tick(ctx context.Context, p *pace) {
 		h.cfg.Ready(nil)
 	}
 	p.failures = 0
-	h.end(ctx, began, n, deltas)
+	h.end(ctx, began, n, after, deltas)
 	h.cfg.Meter.Observe(TimeTick, time.Since(began))
 }
 
@@ -156,7 +156,7 @@ func (h *Hub) begin() (after map[events.TenantID]Position, n uint64) {
 	after = make(map[events.TenantID]Position, len(h.tenants))
 	for id, t := range h.tenants {
 		if len(t.subs) > 0 {
-			after[id] = t.at
+			after[id] = t.from()
 		}
 	}
 	return after, h.ticks
@@ -164,13 +164,13 @@ func (h *Hub) begin() (after map[events.TenantID]Position, n uint64) {
 
 // end applies what read number n found, and settles the subscriptions that
 // waited for it.
-func (h *Hub) end(ctx context.Context, began time.Time, n uint64, deltas []Delta) {
+func (h *Hub) end(ctx context.Context, began time.Time, n uint64, after map[events.TenantID]Position, deltas []Delta) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.lastRead = began
 	for _, d := range deltas {
 		if t := h.tenants[d.Tenant]; t != nil {
-			h.apply(ctx, t, d)
+			h.apply(ctx, t, d, after[d.Tenant].Seq)
 		}
 	}
 	if h.waiting == 0 {
@@ -184,11 +184,17 @@ func (h *Hub) end(ctx context.Context, began time.Time, n uint64, deltas []Delta
 	}
 }
 
-// apply moves a tenant to where the delta leads.
-func (h *Hub) apply(ctx context.Context, t *tenant, d Delta) {
-	v := t.judge(d)
+// apply moves a tenant to where the delta leads, which was read from a position
+// or, for those who resume, from one further back. If it is pruned that far by
+// now it has no changes, and the next one is read from where the tenant stands.
+func (h *Hub) apply(ctx context.Context, t *tenant, d Delta, from int64) {
+	if t.at.Epoch == d.To.Epoch && from < t.at.Seq && from < d.Low {
+		t.low = d.Low
+		return
+	}
+	v := t.judge(d, from)
 	if v.reset == "" {
-		t.advance(d, h.cfg.Ring)
+		t.advance(d, from, h.cfg.Ring)
 		return
 	}
 	if v.why != "" {
@@ -225,6 +231,11 @@ func (h *Hub) settle(ctx context.Context, t *tenant, s *sub, n uint64) {
 func (h *Hub) open(ctx context.Context, t *tenant, s *sub) {
 	if s.since == nil {
 		h.fly(ctx, s)
+		return
+	}
+	if !s.asked && t.reachable(s, h.cfg.Resume) {
+		h.wait(s)
+		s.asked = true
 		return
 	}
 	if code := t.refusal(s, h.cfg.Resume); code != "" {

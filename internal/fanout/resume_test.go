@@ -76,6 +76,92 @@ func TestAClientResumesWithWhatItMissed(t *testing.T) {
 	})
 }
 
+// What the ring does not hold, because the server has been started since or has
+// forgotten the tenant, the feed does: nobody takes a snapshot, and who is live
+// already is told nothing twice.
+func TestAClientResumesFromTheFeed(t *testing.T) {
+	inBubble(t, fanout.Config{}, func(b *bench) {
+		r := fanout.Request{SID: 1, Topic: fanout.Shipments, Filter: onlyInTransit}
+		b.model.Put(acme, shipment("S-1", 1, "in_transit"), shipment("S-2", 1, "in_transit"))
+		v := b.live(r)
+		b.model.Put(acme, shipment("S-1", 2, "delivered"), shipment("S-3", 1, "in_transit"))
+		b.settle(10 * time.Minute) // the tenant is forgotten
+
+		other := newPipe()
+		c := b.connect(acme, other)
+		b.subscribe(c, other, r)
+		b.model.Put(acme, shipment("S-3", 2, "in_transit"))
+		b.settle(time.Second)
+		told := len(other.book.Frames("d"))
+		_, before := b.model.Reads()
+		p, resumed := b.again(v, r)
+		if got := strings.Join(kinds(p), " "); got != "welcome live d" {
+			t.Errorf("frames %s, want welcome live d", got)
+		}
+		d := p.book.Frames("d")[0]
+		if got := fmt.Sprintf("%d %s %d %v %d", d.P, d.Q, len(d.U), d.R, d.N); got != "2 5 1 [S-1] 3" {
+			t.Errorf("p, q, rows, removals, n = %s, want 2 5 1 [S-1] 3", got)
+		}
+		if _, after := b.model.Reads(); after != before {
+			t.Errorf("%d snapshots for a resume that the feed covers", after-before)
+		}
+		if got := len(other.book.Frames("d")); got != told {
+			t.Errorf("who was live is told %d deltas more", got-told)
+		}
+		b.model.Put(acme, shipment("S-2", 2, "lost"))
+		b.settle(time.Second)
+		for _, pipe := range []*pipe{p, other} {
+			b.same(pipe.book.View(1), acme, fanout.Shipments, inTransit)
+		}
+		b.leave(c)
+		b.leave(resumed)
+		b.honest(p)
+		b.honest(other)
+	})
+}
+
+// A storm of clients that come back to a server that has just started reads the
+// feed, and not one snapshot (I13); one that is too far behind holds nobody up.
+func TestAStormAfterARestartTakesNoSnapshot(t *testing.T) {
+	inBubble(t, fanout.Config{Resume: 30}, func(b *bench) {
+		r := fanout.Request{SID: 1, Topic: fanout.Shipments, Filter: onlyInTransit}
+		b.model.Put(acme, shipment("S-1", 1, "in_transit"))
+		late := b.live(r)
+		var views []*fanouttest.View
+		for n := range int64(40) {
+			b.model.Put(acme, shipment(fmt.Sprintf("S-%d", n+2), 1, "in_transit"))
+			if n > 20 {
+				views = append(views, b.live(r))
+			}
+		}
+		b.settle(10 * time.Minute)
+		_, before := b.model.Reads()
+		var conns []*fanout.Conn
+		var pipes []*pipe
+		for _, v := range append(views, late) {
+			p := newPipe()
+			c := b.connect(acme, p)
+			p.book.Ask(1, v)
+			again := r
+			again.Since = v.Since()
+			b.subscribe(c, p, again)
+			conns, pipes = append(conns, c), append(pipes, p)
+		}
+		b.settle(time.Second)
+		for i, p := range pipes {
+			if resets := p.book.View(1).Resets; len(resets) > 0 != (i == len(views)) {
+				t.Errorf("client %d of %d: resets %v", i, len(views), resets)
+			}
+			b.same(p.book.View(1), acme, fanout.Shipments, inTransit)
+			b.leave(conns[i])
+			b.honest(p)
+		}
+		if _, after := b.model.Reads(); after != before+1 {
+			t.Errorf("%d snapshots, want one for the one that is too far behind", after-before)
+		}
+	})
+}
+
 // I6: a position that does not fit is answered by a reset that says why, and a
 // snapshot.
 func TestAPositionThatDoesNotFitIsReset(t *testing.T) {
@@ -88,7 +174,8 @@ func TestAPositionThatDoesNotFitIsReset(t *testing.T) {
 		{"another epoch", func(s fanout.Since) fanout.Since { s.Epoch = "e0"; return s }, nil, fanout.ResetEpoch},
 		{"no epoch", func(s fanout.Since) fanout.Since { s.Epoch = ""; return s }, nil, fanout.ResetEpoch},
 		{"the future", func(s fanout.Since) fanout.Since { s.Seq += 1000; return s }, nil, fanout.ResetEpoch},
-		{"before the ring", func(s fanout.Since) fanout.Since { s.Seq = 0; return s }, nil, fanout.ResetHistory},
+		{"before what the feed has", func(s fanout.Since) fanout.Since { s.Seq = 0; return s },
+			func(b *bench) { b.model.Prune(acme, 0) }, fanout.ResetHistory},
 		{"below zero", func(s fanout.Since) fanout.Since { s.Seq = -5; return s }, nil, fanout.ResetHistory},
 		{"another filter", func(s fanout.Since) fanout.Since { s.Shape = "00000000" + s.Shape[8:]; return s }, nil, fanout.ResetFilter},
 		{"other rights", func(s fanout.Since) fanout.Since { s.Shape = s.Shape[:8] + "00000000"; return s }, nil, fanout.ResetAuthz},

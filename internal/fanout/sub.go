@@ -55,6 +55,7 @@ type sub struct {
 	state state
 	tick  uint64 // of the last read that had begun when the state was entered
 	tries int    // snapshots that failed since it was last live
+	asked bool   // the feed was asked for what it missed, which the ring does not hold
 	whole *snapshot
 	group *group
 

@@ -10,6 +10,7 @@ import (
 type tenant struct {
 	id        events.TenantID
 	at        Position // zero until the feed was read once
+	low       int64    // the feed has pruned what is at and below it
 	committed time.Time
 	ring      ring
 	groups    map[string]*group
@@ -27,8 +28,20 @@ type verdict struct {
 	why   string    // for the log, when the feed broke its promise
 }
 
+// from is where the feed is to be read from: from where the tenant stands, or
+// from further back where somebody resumes whom the ring cannot serve.
+func (t *tenant) from() Position {
+	at := t.at
+	for s := range t.subs {
+		if s.state == attached && s.asked && s.since != nil {
+			at.Seq = min(at.Seq, s.since.Seq)
+		}
+	}
+	return at
+}
+
 // judge holds a delta against the position that it was asked from.
-func (t *tenant) judge(d Delta) verdict {
+func (t *tenant) judge(d Delta, from int64) verdict {
 	switch {
 	case t.at.Epoch == "":
 		return verdict{reset: ResetEpoch}
@@ -38,7 +51,7 @@ func (t *tenant) judge(d Delta) verdict {
 		return verdict{reset: ResetEpoch, why: "position went back within an epoch"}
 	case d.Low > t.at.Seq:
 		return verdict{reset: ResetHistory}
-	case !follows(d.Changes, t.at.Seq, d.To.Seq):
+	case !follows(d.Changes, from, d.To.Seq):
 		return verdict{reset: ResetHistory, why: "changes are not dense"}
 	}
 	return verdict{}
@@ -57,10 +70,22 @@ func follows(changes []Change, from, to int64) bool {
 	return true
 }
 
-// advance applies a delta that follows, whole.
-func (t *tenant) advance(d Delta, keep int) {
-	t.at, t.committed = d.To, d.CommittedAt
-	for _, c := range t.ring.add(d.Changes, d.Rows) {
+// advance applies a delta that follows, whole. One that begins further back
+// than where the tenant stands fills the ring anew; what groups know already
+// they are not told again.
+func (t *tenant) advance(d Delta, from int64, keep int) {
+	known := t.at.Seq
+	if from < known {
+		t.ring = newRing(from)
+	}
+	t.at, t.low = d.To, d.Low
+	if len(d.Changes) > 0 {
+		t.committed = d.CommittedAt
+	}
+	for _, c := range t.ring.add(d.Changes, d.Rows, known) {
+		if c.seq <= known {
+			continue
+		}
 		for _, g := range t.groups {
 			g.apply(c, d.CommittedAt)
 		}
@@ -70,7 +95,7 @@ func (t *tenant) advance(d Delta, keep int) {
 
 // jump goes to a position that does not follow; nothing known before it counts.
 func (t *tenant) jump(d Delta) {
-	t.at, t.committed = d.To, d.CommittedAt
+	t.at, t.low, t.committed = d.To, d.Low, d.CommittedAt
 	t.ring = newRing(d.To.Seq)
 	clear(t.groups)
 }
@@ -115,6 +140,13 @@ func (t *tenant) refusal(s *sub, most int64) ResetCode {
 		return ResetHistory
 	}
 	return ""
+}
+
+// reachable reports whether the feed may hold what a subscription missed and
+// the ring does not.
+func (t *tenant) reachable(s *sub, most int64) bool {
+	return s.since.Shape == s.shape && s.since.Epoch == t.at.Epoch &&
+		s.since.Seq >= t.low && s.since.Seq < t.ring.low && t.at.Seq-s.since.Seq <= most
 }
 
 // publish hands out what is due and returns when the next is.
