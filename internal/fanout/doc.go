@@ -11,6 +11,9 @@
 //
 //   - Snapshot, then live, exactly. A subscription is live from the position of a
 //     complete snapshot, or from a position that it resumes; never from less.
+//   - Resume. Whoever comes back is told what it missed, from memory or from the
+//     feed, as long as the feed has it and it is not too much; a restart takes no
+//     snapshot.
 //   - Tiling. A delta covers every change in (p, q] of its subscription, those
 //     that were filtered out or replaced by newer ones included, and p is the q
 //     of the frame before it. After the last delta the client has what a
