@@ -36,7 +36,8 @@ check: fmt vet lint test ## Everything that must hold before a change is handed 
 
 test: test-web test-go ## All tests, the dashboard's first
 
-test-go:
+test-go: ## The benchmarks' module first, so that the output ends with the platform's
+	cd bench && go test -shuffle=on ./...
 	go test -race -shuffle=on $(PACKAGES)
 
 test-web:

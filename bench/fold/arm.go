@@ -99,6 +99,7 @@ func (l *load) states() []tracking.Shipment {
 	for i, s := range l.ships {
 		states[i] = s.state
 		states[i].Parcels, states[i].Contents = slices.Clone(s.state.Parcels), slices.Clone(s.state.Contents)
+		states[i].Estimates, states[i].Guard.Estimates = slices.Clone(s.state.Estimates), slices.Clone(s.state.Guard.Estimates)
 	}
 	return states
 }
