@@ -111,11 +111,11 @@ Waybill is running: %s
   live       %s
   psql       psql "%s"
   publish    bin/producer publish --brokers %s FILE
-  operate    export WAYBILL_DATABASE_URL="%s"
+  operate    export WAYBILL_DATABASE_URL="%s" WAYBILL_BROKERS=%s
              bin/consumer verify | rebuild | positions | deadletters list
   ops        %s/readyz   %s/metrics
   data       %s (--fresh begins anew)
 
 Ctrl-C stops everything; the data stay.
-`, traffic, r.Page, r.WS, r.Postgres, r.Brokers, r.Owner, r.Ops, r.Ops, s.cfg.Data)
+`, traffic, r.Page, r.WS, r.Postgres, r.Brokers, r.Owner, r.Brokers, r.Ops, r.Ops, s.cfg.Data)
 }

@@ -257,7 +257,8 @@ up() {
 		load_cluster
 	else
 		((port > 0)) || port=$(free_port)
-		head -c 16 /dev/urandom | base64 | tr '+/' '-_' | cut -c 1-22 >"$dir/cluster-id"
+		# An id that begins with a dash is taken for an option, as one in 64 would be.
+		head -c 16 /dev/urandom | base64 | tr '+/' '-_' | cut -c 1-22 | sed 's/^-/A/' >"$dir/cluster-id"
 		echo "$nodes $port" >"$dir/cluster"
 	fi
 	rm -f "$dir/stopping"
