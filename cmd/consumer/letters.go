@@ -58,6 +58,9 @@ func (c *listConfig) run(ctx context.Context, store *readmodel.Store, out *lette
 	if err != nil {
 		return err
 	}
+	if len(list) == 0 {
+		out.none(c.Status, &c.letterChoice)
+	}
 	for i := range list {
 		out.list(&list[i])
 	}

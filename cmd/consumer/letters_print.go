@@ -45,6 +45,20 @@ func (p *letterPrinter) flush() error {
 	return nil
 }
 
+// none says that there is nothing to list, and what was asked for: a choice may
+// come from a variable that somebody has forgotten.
+func (p *letterPrinter) none(status string, c *letterChoice) {
+	narrowed := ""
+	if c.narrow() {
+		narrowed = " that were chosen"
+	}
+	if c.Tenant != "" {
+		narrowed += ", of tenant " + string(c.Tenant)
+	}
+	_, err := fmt.Fprintf(p.notes, "no dead letters%s, of status %s\n", narrowed, status)
+	p.err = cmp.Or(p.err, err)
+}
+
 // more says that the limit has hidden something.
 func (p *letterPrinter) more(n int) {
 	if n > 0 {
