@@ -86,7 +86,7 @@ func project(ctx context.Context, cfg runConfig, p wire.Projection, log *slog.Lo
 	if err != nil {
 		return err
 	}
-	log.Info("consumer running", "brokers", cfg.Brokers, "group", cfg.Group, "ops", server.Addr())
+	log.Info("consumer running", "brokers", cfg.Brokers, "group", cfg.Group, "park", cfg.Park, "ops", server.Addr())
 	return wire.Beside(ctx, server, p.Checks(), func(ctx context.Context) error { return p.Run(ctx, server, log) })
 }
 

@@ -240,6 +240,7 @@ func (w *worker) park(b Batch) {
 			w.parked[p.Partition] = map[string]int64{}
 		}
 		w.parked[p.Partition][string(p.Key)] = p.Offset
+		w.log.Warn("the later records of a key wait behind its dead letter", "partition", p.Partition, "offset", p.Offset, "key", string(p.Key), "class", p.Code)
 	}
 }
 
