@@ -44,6 +44,13 @@ func ensured(t *testing.T, brokers []string, partitions int) topic.Names {
 	return names
 }
 
+// published tries until the letters stand in their topic, as the projector does:
+// not every broker knows at once of a topic that was just made.
+func published(t *testing.T, d *topic.DeadLetters, letters ...projector.DeadLetter) {
+	t.Helper()
+	eventually(t, limit, func() error { return d.Publish(t.Context(), letters) })
+}
+
 // onTopic reads n records of a partition as another client sees them.
 func onTopic(t *testing.T, brokers []string, name string, partition int32, n int) []*kgo.Record {
 	t.Helper()
@@ -79,9 +86,7 @@ func TestACopyIsItsRecordWithHeadersOfBothDialects(t *testing.T) {
 	l := letter(part, 0x0102030405060708, own)
 	l.SQLState = "22003"
 	before := time.Now().Add(-time.Second)
-	if err := d.Publish(t.Context(), []projector.DeadLetter{l}); err != nil {
-		t.Fatal(err)
-	}
+	published(t, d, l)
 	got := onTopic(t, brokers, names.Shipments+".dlq", 2, 1)[0]
 	if !bytes.Equal(got.Key, own.Key) || !bytes.Equal(got.Value, own.Value) {
 		t.Errorf("copy has key %q and value %q, want the record's own", got.Key, got.Value)
@@ -116,9 +121,7 @@ func TestACopyKeepsNullApartFromEmpty(t *testing.T) {
 	names, brokers, d := newDeadLetters(t)
 	part := projector.Partition{Topic: names.Orders, ID: 0}
 	for i, m := range []events.Message{{}, {Key: []byte{}, Value: []byte{}}} {
-		if err := d.Publish(t.Context(), []projector.DeadLetter{letter(part, int64(i), m)}); err != nil {
-			t.Fatal(err)
-		}
+		published(t, d, letter(part, int64(i), m))
 	}
 	got := onTopic(t, brokers, names.Orders+".dlq", 0, 2)
 	if got[0].Key != nil || got[0].Value != nil {
@@ -149,9 +152,7 @@ func TestCopiesStandInTheirOrder(t *testing.T) {
 	for i := range 100 {
 		letters = append(letters, letter(part, int64(i), events.Message{Key: []byte("k"), Value: fmt.Append(nil, i)}))
 	}
-	if err := d.Publish(t.Context(), letters); err != nil {
-		t.Fatal(err)
-	}
+	published(t, d, letters...)
 	for i, r := range onTopic(t, brokers, names.Orders+".dlq", 1, 100) {
 		if string(r.Value) != fmt.Sprint(i) {
 			t.Fatalf("copy %d is of %s", i, r.Value)
@@ -254,9 +255,7 @@ func TestTheLargestRecordHasItsCopy(t *testing.T) {
 	rnd := rand.NewChaCha8([32]byte{})
 	_, _ = rnd.Read(noise) // never fails
 	l := letter(projector.Partition{Topic: names.Orders}, 0, events.Message{Value: noise})
-	if err := d.Publish(t.Context(), []projector.DeadLetter{l}); err != nil {
-		t.Errorf("a record of 1 MiB: %v", err)
-	}
+	published(t, d, l)
 	if got := setting(t, brokers, names.Orders+".dlq", "max.message.bytes"); got != "2097152" {
 		t.Errorf("max.message.bytes = %q, want twice the brokers' default", got)
 	}
