@@ -168,6 +168,11 @@ func (h *Hub) end(ctx context.Context, began time.Time, n uint64, after map[even
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.lastRead = began
+	for id := range after {
+		if t := h.tenants[id]; t != nil {
+			t.reach = nobody
+		}
+	}
 	for _, d := range deltas {
 		if t := h.tenants[d.Tenant]; t != nil {
 			h.apply(ctx, t, d, after[d.Tenant].Seq)
@@ -235,7 +240,7 @@ func (h *Hub) open(ctx context.Context, t *tenant, s *sub) {
 	}
 	if !s.asked && t.reachable(s, h.cfg.Resume) {
 		h.wait(s)
-		s.asked = true
+		s.asked, t.reach = true, min(t.reach, s.since.Seq)
 		return
 	}
 	if code := t.refusal(s, h.cfg.Resume); code != "" {

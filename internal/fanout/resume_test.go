@@ -41,6 +41,25 @@ func (b *bench) again(v *fanouttest.View, r fanout.Request) (*pipe, *fanout.Conn
 	return p, c
 }
 
+// resumed is again for a position that the server can serve: without a snapshot,
+// one delta says p, q, how many rows, which removals and of how many changes.
+func (b *bench) resumed(v *fanouttest.View, r fanout.Request, want string) (*pipe, *fanout.Conn) {
+	b.t.Helper()
+	_, before := b.model.Reads()
+	p, c := b.again(v, r)
+	if got := strings.Join(kinds(p), " "); got != "welcome live d" {
+		b.t.Errorf("frames %s, want welcome live d", got)
+	}
+	d := p.book.Frames("d")[0]
+	if got := fmt.Sprintf("%d %s %d %v %d", d.P, d.Q, len(d.U), d.R, d.N); got != want {
+		b.t.Errorf("p, q, rows, removals, n = %s, want %s", got, want)
+	}
+	if _, after := b.model.Reads(); after != before {
+		b.t.Errorf("%d snapshots for a resume", after-before)
+	}
+	return p, c
+}
+
 func TestAClientResumesWithWhatItMissed(t *testing.T) {
 	inBubble(t, fanout.Config{}, func(b *bench) {
 		r := fanout.Request{SID: 1, Topic: fanout.Shipments, Filter: onlyInTransit}
@@ -48,18 +67,7 @@ func TestAClientResumesWithWhatItMissed(t *testing.T) {
 		v := b.live(r)
 		b.model.Put(acme, shipment("S-1", 2, "delivered"), shipment("S-4", 1, "in_transit"), shipment("S-4", 2, "in_transit"))
 		b.model.Put(acme, shipment("S-3", 2, "lost"))
-		_, before := b.model.Reads()
-		p, c := b.again(v, r)
-		if got := strings.Join(kinds(p), " "); got != "welcome live d" {
-			t.Errorf("frames %s, want welcome live d", got)
-		}
-		d := p.book.Frames("d")[0]
-		if got := fmt.Sprintf("%d %s %d %v %d", d.P, d.Q, len(d.U), d.R, d.N); got != "3 7 1 [S-1 S-3] 4" {
-			t.Errorf("p, q, rows, removals, n = %s, want 3 7 1 [S-1 S-3] 4", got)
-		}
-		if _, after := b.model.Reads(); after != before {
-			t.Errorf("%d snapshots for a resume inside the ring", after-before)
-		}
+		p, c := b.resumed(v, r, "3 7 1 [S-1 S-3] 4")
 		b.same(p.book.View(1), acme, fanout.Shipments, inTransit)
 
 		// Every member of this group resumed, so nobody knows the whole set; still
@@ -93,18 +101,7 @@ func TestAClientResumesFromTheFeed(t *testing.T) {
 		b.model.Put(acme, shipment("S-3", 2, "in_transit"))
 		b.settle(time.Second)
 		told := len(other.book.Frames("d"))
-		_, before := b.model.Reads()
-		p, resumed := b.again(v, r)
-		if got := strings.Join(kinds(p), " "); got != "welcome live d" {
-			t.Errorf("frames %s, want welcome live d", got)
-		}
-		d := p.book.Frames("d")[0]
-		if got := fmt.Sprintf("%d %s %d %v %d", d.P, d.Q, len(d.U), d.R, d.N); got != "2 5 1 [S-1] 3" {
-			t.Errorf("p, q, rows, removals, n = %s, want 2 5 1 [S-1] 3", got)
-		}
-		if _, after := b.model.Reads(); after != before {
-			t.Errorf("%d snapshots for a resume that the feed covers", after-before)
-		}
+		p, resumed := b.resumed(v, r, "2 5 1 [S-1] 3")
 		if got := len(other.book.Frames("d")); got != told {
 			t.Errorf("who was live is told %d deltas more", got-told)
 		}

@@ -1,6 +1,7 @@
 package fanout
 
 import (
+	"math"
 	"time"
 
 	"github.com/waybill-io/waybill/events"
@@ -11,6 +12,7 @@ type tenant struct {
 	id        events.TenantID
 	at        Position // zero until the feed was read once
 	low       int64    // the feed has pruned what is at and below it
+	reach     int64    // somebody resumes from there, whom the ring cannot serve
 	committed time.Time
 	ring      ring
 	groups    map[string]*group
@@ -19,7 +21,7 @@ type tenant struct {
 }
 
 func newTenant(id events.TenantID) *tenant {
-	return &tenant{id: id, ring: newRing(0), groups: make(map[string]*group), subs: make(map[*sub]struct{})}
+	return &tenant{id: id, reach: nobody, ring: newRing(0), groups: make(map[string]*group), subs: make(map[*sub]struct{})}
 }
 
 // verdict is what a delta means for what clients have.
@@ -28,16 +30,13 @@ type verdict struct {
 	why   string    // for the log, when the feed broke its promise
 }
 
+// nobody is the reach of a tenant of whom nobody asks for more than there is.
+const nobody = math.MaxInt64
+
 // from is where the feed is to be read from: from where the tenant stands, or
 // from further back where somebody resumes whom the ring cannot serve.
 func (t *tenant) from() Position {
-	at := t.at
-	for s := range t.subs {
-		if s.state == attached && s.asked && s.since != nil {
-			at.Seq = min(at.Seq, s.since.Seq)
-		}
-	}
-	return at
+	return Position{Epoch: t.at.Epoch, Seq: min(t.at.Seq, t.reach)}
 }
 
 // judge holds a delta against the position that it was asked from.

@@ -47,8 +47,8 @@ func (u *unit) writeParcels() {
 		}
 	}
 	u.deleteParcels(gone)
-	writeParcels.changeAt(u.lane, column(changed, func(c child[storedParcel]) tuple { return c.row.at }), parcelColumns(changed))
-	writeParcels.add(u.lane, len(added), parcelColumns(added))
+	parcelWrites.changeAt(u.lane, column(changed, func(c child[storedParcel]) tuple { return c.row.at }), parcelColumns(changed))
+	parcelWrites.add(u.lane, len(added), parcelColumns(added))
 }
 
 // parcel finds a parcel as it is stored.

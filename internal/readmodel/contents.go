@@ -86,8 +86,8 @@ func (c *contentWork) write(l *lane) {
 			     = (x.tenant_id, x.shipment_id, x.order_id, x.line_id, x.parcel_id)`
 		l.later("take contents away", query, contentKeys(c.gone)...)
 	}
-	writeContents.changeAt(l, column(c.changed, func(r contentRow) tuple { return r.row.at }), contentColumns(c.changed))
-	writeContents.add(l, len(c.added), contentColumns(c.added))
+	contentWrites.changeAt(l, column(c.changed, func(r contentRow) tuple { return r.row.at }), contentColumns(c.changed))
+	contentWrites.add(l, len(c.added), contentColumns(c.added))
 }
 
 func contentKeys(rows []contentRow) []any {

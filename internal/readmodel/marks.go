@@ -64,8 +64,10 @@ func (u *unit) readMarks(ctx context.Context) (err error) {
 }
 
 // writeMarks writes marks that are new or say something else, takes away those
-// that no longer hold, and shows clients the entries concerned.
+// that no longer hold, and shows clients the entries concerned. Beside the marks
+// it notes which entries came late.
 func (u *unit) writeMarks(context.Context) error {
+	u.markLate()
 	var gone, changed []markKey
 	for key, was := range u.marks.stored {
 		_, still := u.marks.marks[key]

@@ -50,8 +50,8 @@ type changedOrder struct {
 }
 
 // derive says what an order comes to, and whether there is anything to write.
-func (w *orderWork) derive() (changedOrder, bool) {
-	c := changedOrder{orderWork: w, now: w.base.With(events.OrderID(w.id), w.carried)}
+func (w *orderWork) derive() (*changedOrder, bool) {
+	c := &changedOrder{orderWork: w, now: w.base.With(events.OrderID(w.id), w.carried)}
 	c.lines = lineRows(&c.now)
 	return c, !w.exists || len(w.own) > 0 || rowOf(&c.now) != w.was || !slices.Equal(c.lines, w.lines)
 }
@@ -59,7 +59,7 @@ func (w *orderWork) derive() (changedOrder, bool) {
 // writeOrders writes the orders that changed and takes away placeholders that
 // nothing speaks of any more. It derives them while shipments are being written.
 func (u *unit) writeOrders(context.Context) error {
-	var added, changed, carried []changedOrder
+	var added, changed, carried []*changedOrder
 	var gone []*orderWork
 	for _, w := range u.sortedOrders() {
 		if w.nobody() {
@@ -83,22 +83,22 @@ func (u *unit) writeOrders(context.Context) error {
 		u.changes.add("order", w.entity, w.touched)
 	}
 	u.deleteOrders(gone)
-	writeTotals.changeAt(u.lane, orderPlaces(carried), shippedColumns(carried))
+	totalWrites.changeAt(u.lane, orderPlaces(carried), shippedColumns(carried))
 	columns, err := orderColumns(changed)
 	if err != nil {
 		return err
 	}
-	writeOrders.changeAt(u.lane, orderPlaces(changed), columns)
+	orderWrites.changeAt(u.lane, orderPlaces(changed), columns)
 	if columns, err = orderColumns(added); err != nil {
 		return err
 	}
-	writeOrders.add(u.lane, len(added), columns)
+	orderWrites.add(u.lane, len(added), columns)
 	u.writeLines(slices.Concat(carried, changed, added))
 	return nil
 }
 
-func orderPlaces(orders []changedOrder) []tuple {
-	return column(orders, func(c changedOrder) tuple { return c.at })
+func orderPlaces(orders []*changedOrder) []tuple {
+	return column(orders, func(c *changedOrder) tuple { return c.at })
 }
 
 func (u *unit) deleteOrders(works []*orderWork) {
@@ -117,7 +117,7 @@ func (u *unit) deleteOrders(works []*orderWork) {
 }
 
 // orderColumns are all of the table's, in their order.
-func orderColumns(orders []changedOrder) ([]any, error) {
+func orderColumns(orders []*changedOrder) ([]any, error) {
 	states := make([]string, len(orders))
 	for i, c := range orders {
 		doc, err := json.Marshal(orderState{stateFormat, c.base}, json.Deterministic(true))
@@ -127,37 +127,37 @@ func orderColumns(orders []changedOrder) ([]any, error) {
 		states[i] = string(doc)
 	}
 	columns := milestoneColumns(orders)
-	columns = append(columns, spanColumns(orders, func(c changedOrder) *events.Window { return c.base.Original })...)
-	columns = append(columns, spanColumns(orders, func(c changedOrder) *events.Window { return c.base.Latest })...)
-	columns = append(columns, spanColumns(orders, func(c changedOrder) *events.Window { return c.base.Requested })...)
+	columns = append(columns, spanColumns(orders, func(c *changedOrder) *events.Window { return c.base.Original })...)
+	columns = append(columns, spanColumns(orders, func(c *changedOrder) *events.Window { return c.base.Latest })...)
+	columns = append(columns, spanColumns(orders, func(c *changedOrder) *events.Window { return c.base.Requested })...)
 	columns = append(columns, totalColumns(orders)...)
 	return append(columns, states), nil
 }
 
 // milestoneColumns are the first ones, up to the delivery.
-func milestoneColumns(orders []changedOrder) []any {
+func milestoneColumns(orders []*changedOrder) []any {
 	return []any{
-		column(orders, func(w changedOrder) string { return string(w.tenant) }),
-		column(orders, func(w changedOrder) string { return w.id }),
-		column(orders, func(w changedOrder) bool { return w.now.Known }),
-		column(orders, func(w changedOrder) string { return string(w.now.Status) }),
-		column(orders, func(w changedOrder) int64 { return w.now.Revision }),
-		column(orders, func(w changedOrder) optText { return optTextOf(w.now.Number) }),
-		column(orders, func(w changedOrder) optText { return optTextOf(w.now.Channel) }),
-		column(orders, func(w changedOrder) optText { return optTextOf(w.now.Currency) }),
-		column(orders, func(w changedOrder) optText { return optTextOf(w.now.CustomerRef) }),
-		column(orders, func(w changedOrder) optText { return optTextOf(w.now.ShipToRef) }),
-		column(orders, func(w changedOrder) optTime { return optTime(w.now.PlacedAt) }),
-		column(orders, func(w changedOrder) optTime { return optTime(w.now.ConfirmedAt) }),
-		column(orders, func(w changedOrder) optTime { return optTime(w.now.CancelledAt) }),
-		column(orders, func(w changedOrder) optTime { return optTime(w.now.ClosedAt) }),
-		column(orders, func(w changedOrder) optTime { return optTime(w.now.ShippedAt) }),
-		column(orders, func(w changedOrder) optTime { return optTime(w.now.DeliveredAt) }),
+		column(orders, func(w *changedOrder) string { return string(w.tenant) }),
+		column(orders, func(w *changedOrder) string { return w.id }),
+		column(orders, func(w *changedOrder) bool { return w.now.Known }),
+		column(orders, func(w *changedOrder) string { return string(w.now.Status) }),
+		column(orders, func(w *changedOrder) int64 { return w.now.Revision }),
+		column(orders, func(w *changedOrder) optText { return optTextOf(w.now.Number) }),
+		column(orders, func(w *changedOrder) optText { return optTextOf(w.now.Channel) }),
+		column(orders, func(w *changedOrder) optText { return optTextOf(w.now.Currency) }),
+		column(orders, func(w *changedOrder) optText { return optTextOf(w.now.CustomerRef) }),
+		column(orders, func(w *changedOrder) optText { return optTextOf(w.now.ShipToRef) }),
+		column(orders, func(w *changedOrder) optTime { return optTime(w.now.PlacedAt) }),
+		column(orders, func(w *changedOrder) optTime { return optTime(w.now.ConfirmedAt) }),
+		column(orders, func(w *changedOrder) optTime { return optTime(w.now.CancelledAt) }),
+		column(orders, func(w *changedOrder) optTime { return optTime(w.now.ClosedAt) }),
+		column(orders, func(w *changedOrder) optTime { return optTime(w.now.ShippedAt) }),
+		column(orders, func(w *changedOrder) optTime { return optTime(w.now.DeliveredAt) }),
 	}
 }
 
-func spanColumns(orders []changedOrder, of func(changedOrder) *events.Window) []any {
-	spans := column(orders, func(w changedOrder) span { return spanOf(of(w)) })
+func spanColumns(orders []*changedOrder, of func(*changedOrder) *events.Window) []any {
+	spans := column(orders, func(w *changedOrder) span { return spanOf(of(w)) })
 	return []any{
 		column(spans, func(s span) optTime { return optTime(s.start) }),
 		column(spans, func(s span) optTime { return optTime(s.end) }),
@@ -166,44 +166,44 @@ func spanColumns(orders []changedOrder, of func(changedOrder) *events.Window) []
 	}
 }
 
-func totalColumns(orders []changedOrder) []any {
+func totalColumns(orders []*changedOrder) []any {
 	columns := []any{
-		column(orders, func(w changedOrder) string { return list(w.now.Holds) }),
-		column(orders, func(w changedOrder) string { return list(w.now.ReturnsOpen()) }),
-		column(orders, func(w changedOrder) string { return list(w.now.Flags) }),
-		column(orders, func(w changedOrder) string { return w.now.Payment }),
+		column(orders, func(w *changedOrder) string { return list(w.now.Holds) }),
+		column(orders, func(w *changedOrder) string { return list(w.now.ReturnsOpen()) }),
+		column(orders, func(w *changedOrder) string { return list(w.now.Flags) }),
+		column(orders, func(w *changedOrder) string { return w.now.Payment }),
 	}
 	return append(columns, bucketColumns(orders)...)
 }
 
 // shippedColumns are what shipments can change of an order.
-func shippedColumns(orders []changedOrder) []any {
+func shippedColumns(orders []*changedOrder) []any {
 	columns := []any{
-		column(orders, func(w changedOrder) string { return string(w.tenant) }),
-		column(orders, func(w changedOrder) string { return w.id }),
-		column(orders, func(w changedOrder) string { return string(w.now.Status) }),
-		column(orders, func(w changedOrder) optTime { return optTime(w.now.ShippedAt) }),
-		column(orders, func(w changedOrder) optTime { return optTime(w.now.DeliveredAt) }),
-		column(orders, func(w changedOrder) string { return list(w.now.Flags) }),
+		column(orders, func(w *changedOrder) string { return string(w.tenant) }),
+		column(orders, func(w *changedOrder) string { return w.id }),
+		column(orders, func(w *changedOrder) string { return string(w.now.Status) }),
+		column(orders, func(w *changedOrder) optTime { return optTime(w.now.ShippedAt) }),
+		column(orders, func(w *changedOrder) optTime { return optTime(w.now.DeliveredAt) }),
+		column(orders, func(w *changedOrder) string { return list(w.now.Flags) }),
 	}
 	return append(columns, bucketColumns(orders)...)
 }
 
-func bucketColumns(orders []changedOrder) []any {
+func bucketColumns(orders []*changedOrder) []any {
 	return []any{
-		column(orders, func(w changedOrder) int64 { return w.now.Total.Ordered }),
-		column(orders, func(w changedOrder) int64 { return w.now.Total.Cancelled }),
-		column(orders, func(w changedOrder) int64 { return w.now.Total.Allocated }),
-		column(orders, func(w changedOrder) int64 { return w.now.Total.Shipped }),
-		column(orders, func(w changedOrder) int64 { return w.now.Total.Delivered }),
-		column(orders, func(w changedOrder) int64 { return w.now.Total.Returned }),
-		column(orders, func(w changedOrder) int64 { return w.now.Total.Lost }),
+		column(orders, func(w *changedOrder) int64 { return w.now.Total.Ordered }),
+		column(orders, func(w *changedOrder) int64 { return w.now.Total.Cancelled }),
+		column(orders, func(w *changedOrder) int64 { return w.now.Total.Allocated }),
+		column(orders, func(w *changedOrder) int64 { return w.now.Total.Shipped }),
+		column(orders, func(w *changedOrder) int64 { return w.now.Total.Delivered }),
+		column(orders, func(w *changedOrder) int64 { return w.now.Total.Returned }),
+		column(orders, func(w *changedOrder) int64 { return w.now.Total.Lost }),
 	}
 }
 
 // writeLines writes the lines that changed and takes away those that a fold no
 // longer yields.
-func (u *unit) writeLines(orders []changedOrder) {
+func (u *unit) writeLines(orders []*changedOrder) {
 	var added, changed, gone []child[lineRow]
 	for _, c := range orders {
 		for _, l := range c.lines {
@@ -222,8 +222,8 @@ func (u *unit) writeLines(orders []changedOrder) {
 		}
 	}
 	u.deleteLines(gone)
-	writeLines.change(u.lane, len(changed), lineColumns(changed))
-	writeLines.add(u.lane, len(added), lineColumns(added))
+	lineWrites.change(u.lane, len(changed), lineColumns(changed))
+	lineWrites.add(u.lane, len(added), lineColumns(added))
 }
 
 func (u *unit) deleteLines(rows []child[lineRow]) {

@@ -22,7 +22,7 @@ type recent struct {
 
 const (
 	remembered     = 100_000 // identities of a generation, of which there are two: some 4 MB
-	doubtfulAfter  = 64      // batches that follow a wrong guess
+	doubtfulAfter  = 8       // batches that follow a wrong guess
 	fewestToGuess  = 500     // events: one more lookup of a few is nothing, a second try is
 	eventsIdentity = "events_pkey"
 )

@@ -28,7 +28,6 @@ func (u *unit) writeShipments(context.Context) error {
 	u.writeEstimates()
 	u.writeUnmatched()
 	u.writeNumbers()
-	u.markLate()
 	return nil
 }
 
@@ -46,11 +45,11 @@ func (u *unit) writeMoved() error {
 	if err != nil {
 		return err
 	}
-	writeMoved.changeAt(u.lane, placesOf(moved), columns)
+	movedWrites.changeAt(u.lane, placesOf(moved), columns)
 	if columns, err = movedColumns(expected); err != nil {
 		return err
 	}
-	writeExpected.changeAt(u.lane, placesOf(expected), append(columns, etaColumns(expected)...))
+	expectedWrites.changeAt(u.lane, placesOf(expected), append(columns, etaColumns(expected)...))
 	return nil
 }
 
@@ -87,11 +86,11 @@ func (u *unit) writeFolded() error {
 	if err != nil {
 		return err
 	}
-	writeShipments.changeAt(u.lane, placesOf(changed), columns)
+	shipmentWrites.changeAt(u.lane, placesOf(changed), columns)
 	if columns, err = foldedColumns(added); err != nil {
 		return err
 	}
-	writeShipments.add(u.lane, len(added), columns)
+	shipmentWrites.add(u.lane, len(added), columns)
 	return nil
 }
 

@@ -27,21 +27,21 @@ type tableWrite struct {
 
 // The tables that a batch writes both new rows and other ones of.
 var (
-	writeShipments = writesOf(foldTable(shipmentsTable), "shipments")
-	writeMoved     = writesOf(table{name: shipmentsTable, keys: 2, columns: moved}, "moved_shipments")
-	writeExpected  = writesOf(table{name: shipmentsTable, keys: 2, columns: slices.Concat(moved, words("eta_start eta_end eta_provider"))},
+	shipmentWrites = writesOf(foldTable(shipmentsTable), "shipments")
+	movedWrites    = writesOf(table{name: shipmentsTable, keys: 2, columns: appliedColumns}, "moved_shipments")
+	expectedWrites = writesOf(table{name: shipmentsTable, keys: 2, columns: slices.Concat(appliedColumns, words("eta_start eta_end eta_provider"))},
 		"expected_shipments")
-	writeParcels  = writesOf(foldTable(parcelsTable), "parcels")
-	writeContents = writesOf(foldTable(contentsTable), "contents")
-	writeOrders   = writesOf(foldTable(ordersTable), "orders")
-	writeTotals   = writesOf(table{name: ordersTable, keys: 2, columns: words(`tenant_id order_id status shipped_at delivered_at flags
+	parcelWrites  = writesOf(foldTable(parcelsTable), "parcels")
+	contentWrites = writesOf(foldTable(contentsTable), "contents")
+	orderWrites   = writesOf(foldTable(ordersTable), "orders")
+	totalWrites   = writesOf(table{name: ordersTable, keys: 2, columns: words(`tenant_id order_id status shipped_at delivered_at flags
 		ordered cancelled allocated shipped delivered returned lost`)}, "order_totals")  // what shipments may change
-	writeLines = writesOf(foldTable(linesTable), "order_lines")
+	lineWrites = writesOf(foldTable(linesTable), "order_lines")
 )
 
-// moved are the columns that Apply changes with what happened. An estimate of the
+// appliedColumns are those that Apply changes with what happened. An estimate of the
 // delivery changes those of the ETA too.
-var moved = words(`tenant_id shipment_id status status_since revision carrier lat lon position_at first_scan_at last_scan_at
+var appliedColumns = words(`tenant_id shipment_id status status_since revision carrier lat lon position_at first_scan_at last_scan_at
 	last_scan_type last_location open_exceptions exception_count disputed gap damaged customs_held state`)
 
 // writesOf makes the statements for a table.

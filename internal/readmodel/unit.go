@@ -87,8 +87,8 @@ func newUnit(projection string, b projector.Batch) *unit {
 	}
 }
 
-// run reads and folds in its goroutine and writes in another: from the first
-// write on it asks for nothing any more.
+// run locks, reads and folds, and then has the lane write: from "write shipments"
+// on nothing is asked any more, because an answer would wait for all writes.
 func (u *unit) run(ctx context.Context) error {
 	u.lane = newLane(ctx, u.tx)
 	defer u.lane.close()
