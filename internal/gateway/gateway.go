@@ -18,10 +18,10 @@ type Gateway struct {
 	verifier Verifier
 	cfg      Config
 	meter    *Meter
-	work     sync.WaitGroup // one per session; grows under mu and only while not draining
+	work     sync.WaitGroup // one per guest; grows under mu and only while not draining
 
 	mu       sync.Mutex
-	sessions map[*session]struct{}
+	guests   map[*guest]struct{}
 	draining bool
 }
 
@@ -30,7 +30,7 @@ type Gateway struct {
 func New(hub *fanout.Hub, verifier Verifier, meter *Meter, cfg Config) *Gateway {
 	g := &Gateway{
 		hub: hub, verifier: verifier, cfg: cfg.withDefaults(), meter: meter,
-		sessions: make(map[*session]struct{}),
+		guests: make(map[*guest]struct{}),
 	}
 	if g.meter == nil {
 		g.meter = NewMeter(nil)
@@ -42,12 +42,12 @@ func New(hub *fanout.Hub, verifier Verifier, meter *Meter, cfg Config) *Gateway 
 // ServeHTTP upgrades a request and serves its socket until that is closed.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s := newSession(g, r)
-	if !g.enter(s) {
+	if !g.enter(&s.guest) {
 		w.Header().Set("Retry-After", "5")
 		problem(w, http.StatusServiceUnavailable, "overloaded", "no more connections at the moment")
 		return
 	}
-	defer g.exit(s)
+	defer g.exit(&s.guest)
 	if p := g.inspect(r); p != nil {
 		p.write(w)
 		return
@@ -66,21 +66,21 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.serve(newSocket(ws, up.conn, g.cfg.CloseWait, g.meter))
 }
 
-// enter counts a session in, unless there are too many or we are leaving.
-func (g *Gateway) enter(s *session) bool {
+// enter counts a client in, unless there are too many or we are leaving.
+func (g *Gateway) enter(u *guest) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.draining || len(g.sessions) >= g.cfg.Connections {
+	if g.draining || len(g.guests) >= g.cfg.Connections {
 		return false
 	}
-	g.sessions[s] = struct{}{}
+	g.guests[u] = struct{}{}
 	g.work.Add(1)
 	return true
 }
 
-func (g *Gateway) exit(s *session) {
+func (g *Gateway) exit(u *guest) {
 	g.mu.Lock()
-	delete(g.sessions, s)
+	delete(g.guests, u)
 	g.mu.Unlock()
 	g.work.Done()
 }
@@ -89,9 +89,9 @@ func (g *Gateway) exit(s *session) {
 // when the last one is gone, after the drain window and a little at most.
 func (g *Gateway) Run(ctx context.Context) error {
 	<-ctx.Done()
-	sessions := g.close()
-	g.cfg.Log.Info("gateway drains", "connections", len(sessions))
-	g.farewell(sessions)
+	guests := g.close()
+	g.cfg.Log.Info("gateway drains", "connections", len(guests))
+	g.farewell(guests)
 	gone := make(chan struct{})
 	go func() {
 		g.work.Wait()
@@ -104,28 +104,28 @@ func (g *Gateway) Run(ctx context.Context) error {
 		return nil
 	case <-timer.C:
 	}
-	for _, s := range sessions {
-		s.abort()
+	for _, u := range guests {
+		u.abort()
 	}
 	<-gone
 	return nil
 }
 
-// close lets no new session in and returns those that there are, in any order.
-func (g *Gateway) close() []*session {
+// close lets no new client in and returns those that there are, in any order.
+func (g *Gateway) close() []*guest {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.draining = true
-	sessions := make([]*session, 0, len(g.sessions))
-	for s := range g.sessions {
-		sessions = append(sessions, s)
+	guests := make([]*guest, 0, len(g.guests))
+	for u := range g.guests {
+		guests = append(guests, u)
 	}
-	return sessions
+	return guests
 }
 
-// leaving reports whether sessions are being closed. A session that asks after
-// its socket is there is closed by the farewell, or learns here that it was too
-// late for that.
+// leaving reports whether clients are being closed. A guest that asks after it
+// has arrived is closed by the farewell, or learns here that it was too late for
+// that.
 func (g *Gateway) leaving() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -138,17 +138,17 @@ const mostApart = 20 * time.Millisecond
 
 // farewell tells every client when to come back, each at another time, and
 // closes one after the other.
-func (g *Gateway) farewell(sessions []*session) {
-	if len(sessions) == 0 {
+func (g *Gateway) farewell(guests []*guest) {
+	if len(guests) == 0 {
 		return
 	}
-	apart := min(g.cfg.DrainWindow/time.Duration(len(sessions)), mostApart)
-	for i, s := range sessions {
+	apart := min(g.cfg.DrainWindow/time.Duration(len(guests)), mostApart)
+	for i, u := range guests {
 		slot := apart * time.Duration(i)
-		s.goaway(slot + rand.N(g.cfg.DrainWindow))
+		u.goaway(slot + rand.N(g.cfg.DrainWindow))
 	}
-	for _, s := range sessions {
-		s.close(fanout.CloseDrain)
+	for _, u := range guests {
+		u.close(fanout.CloseDrain)
 		time.Sleep(apart)
 	}
 }

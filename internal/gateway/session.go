@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -17,16 +16,14 @@ import (
 	"github.com/waybill-io/waybill/internal/fanout"
 )
 
-// session is one client from its handshake to its end.
+// session is one client of the socket from its handshake to its end.
 type session struct {
+	guest
 	gateway *Gateway
 	log     *slog.Logger
 	budget  *budget
-	errors  int // that the client made; of the reading goroutine
-
-	mu     sync.Mutex
-	socket *socket      // nil before the handshake is done
-	conn   *fanout.Conn // nil before the hello was accepted
+	errors  int     // that the client made; of the reading goroutine
+	ws      *socket // of the guest, to read from
 }
 
 func newSession(g *Gateway, r *http.Request) *session {
@@ -35,9 +32,8 @@ func newSession(g *Gateway, r *http.Request) *session {
 
 // serve reads until the connection ends, whoever ended it.
 func (s *session) serve(sock *socket) {
-	s.mu.Lock()
-	s.socket = sock
-	s.mu.Unlock()
+	s.ws = sock
+	s.arrive(sock)
 	code := fanout.CloseDrain
 	if !s.gateway.leaving() {
 		code = s.follow()
@@ -59,7 +55,7 @@ func (s *session) follow() fanout.CloseCode {
 
 // greet reads the hello. It returns 0 or the code to close with.
 func (s *session) greet() fanout.CloseCode {
-	timer := time.AfterFunc(s.gateway.cfg.HelloTimeout, func() { s.socket.Close(fanout.CloseHelloTimeout) })
+	timer := time.AfterFunc(s.gateway.cfg.HelloTimeout, func() { s.ws.Close(fanout.CloseHelloTimeout) })
 	text, code := s.message()
 	if !timer.Stop() || code != 0 {
 		return code
@@ -88,24 +84,30 @@ func (s *session) greet() fanout.CloseCode {
 
 // admit connects whom the token names.
 func (s *session) admit(h *hello) fanout.CloseCode {
-	p, err := s.gateway.verifier.Verify(h.Token)
+	peer, code := s.gateway.identify(h.Token, s.log)
+	if code != 0 {
+		return code
+	}
+	if err := s.connect(s.gateway.hub, peer); err != nil {
+		return fanout.CloseTooMany
+	}
+	return 0
+}
+
+// identify answers whom a token speaks for, or the code for a client that may
+// not be here.
+func (g *Gateway) identify(token string, log *slog.Logger) (fanout.Peer, fanout.CloseCode) {
+	p, err := g.verifier.Verify(token)
 	if err != nil {
-		s.gateway.meter.auth.WithLabelValues(auth.Reason(err)).Inc()
-		s.log.Info("token refused", "reason", auth.Reason(err))
-		return fanout.CloseUnauthenticated
+		g.meter.auth.WithLabelValues(auth.Reason(err)).Inc()
+		log.Info("token refused", "reason", auth.Reason(err))
+		return fanout.Peer{}, fanout.CloseUnauthenticated
 	}
 	peer := peerOf(p)
 	if !peer.MayRead() {
-		return fanout.CloseForbidden
+		return fanout.Peer{}, fanout.CloseForbidden
 	}
-	conn, err := s.gateway.hub.Connect(s.socket, peer)
-	if err != nil {
-		return fanout.CloseTooMany
-	}
-	s.mu.Lock()
-	s.conn = conn
-	s.mu.Unlock()
-	return 0
+	return peer, 0
 }
 
 func peerOf(p auth.Principal) fanout.Peer {
@@ -129,14 +131,14 @@ func (s *session) read() fanout.CloseCode {
 // message reads one message, or says why there is none.
 func (s *session) message() ([]byte, fanout.CloseCode) {
 	ctx := context.Background() // a context that ends would break the connection without a code
-	kind, r, err := s.socket.ws.Reader(ctx)
+	kind, r, err := s.ws.ws.Reader(ctx)
 	if err != nil {
 		return nil, causeOf(err)
 	}
 	if kind != websocket.MessageText {
 		return nil, fanout.CloseUnsupported
 	}
-	timer := time.AfterFunc(s.gateway.cfg.MessageTimeout, s.socket.abort)
+	timer := time.AfterFunc(s.gateway.cfg.MessageTimeout, s.ws.abort)
 	text, err := io.ReadAll(r)
 	timer.Stop()
 	switch {
@@ -150,44 +152,6 @@ func (s *session) message() ([]byte, fanout.CloseCode) {
 
 func isEOF(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
-}
-
-// live is the connection that the hello opened; nil before.
-func (s *session) live() *fanout.Conn {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.conn
-}
-
-// close ends the session with a code; only the first one counts. It may return
-// before the socket is closed.
-func (s *session) close(code fanout.CloseCode) {
-	s.mu.Lock()
-	sock, conn := s.socket, s.conn
-	s.mu.Unlock()
-	switch {
-	case conn != nil:
-		conn.Close(code)
-	case sock != nil:
-		go sock.Close(code)
-	}
-}
-
-// goaway tells the client when to come back.
-func (s *session) goaway(after time.Duration) {
-	if conn := s.live(); conn != nil {
-		conn.Goaway("deploy", after)
-	}
-}
-
-// abort ends the session without a word.
-func (s *session) abort() {
-	s.mu.Lock()
-	sock := s.socket
-	s.mu.Unlock()
-	if sock != nil {
-		sock.abort()
-	}
 }
 
 // pinged decides whether a ping of the client is answered.
