@@ -1,6 +1,7 @@
 package fanout
 
 import (
+	"slices"
 	"strconv"
 	"time"
 )
@@ -21,6 +22,7 @@ func (e entry) size() int { return len(e.row) + len(e.id) + entryCost }
 // batch is what changed for a group in (p, q]. It does not change and is shared
 // by all subscriptions of the group.
 type batch struct {
+	topic   Topic
 	p, q    int64
 	at      time.Time // when the newest change was committed
 	entries []entry
@@ -28,12 +30,12 @@ type batch struct {
 	body    []byte // the delta frame behind its p
 }
 
-func newBatch(p, q int64, at time.Time, entries []entry) *batch {
-	b := &batch{p: p, q: q, at: at, entries: entries}
+func newBatch(t Topic, p, q int64, at time.Time, entries []entry) *batch {
+	b := &batch{topic: t, p: p, q: q, at: at, entries: entries}
 	for _, e := range entries {
 		b.size += e.size()
 	}
-	b.body = deltaBody(q, at, entries)
+	b.body = bodyOf(t, q, at, entries)
 	return b
 }
 
@@ -51,25 +53,38 @@ func (b *batch) after(seq int64) *batch {
 	if len(rest) == len(b.entries) {
 		return b
 	}
-	return newBatch(seq, b.q, b.at, rest)
+	return newBatch(b.topic, seq, b.q, b.at, rest)
 }
 
-// deltaBody is a d frame from its q on; what stands before it differs between
-// subscriptions.
-func deltaBody(q int64, at time.Time, entries []entry) []byte {
+// bodyOf is a d or an ev frame from its q on; what stands before it differs
+// between subscriptions.
+func bodyOf(t Topic, q int64, at time.Time, entries []entry) []byte {
 	size := 64
 	for _, e := range entries {
 		size += len(e.row) + len(e.id) + 4
 	}
-	b := make([]byte, 0, size)
-	b = strconv.AppendInt(append(b, `"q":`...), q, 10)
+	b := strconv.AppendInt(append(make([]byte, 0, size), `"q":`...), q, 10)
 	if !at.IsZero() {
 		b = strconv.AppendInt(append(b, `,"ts":`...), at.UnixMilli(), 10)
 	}
-	b = append(b, `,"u":[`...)
-	comma, n := false, 0
+	if t.isLog() {
+		return append(appendEntries(b, entries, `,"e":[`, appendKey), '}')
+	}
+	n := 0
 	for _, e := range entries {
-		if n += e.n; e.row == nil {
+		n += e.n
+	}
+	b = appendEntries(b, entries, `,"u":[`, appendID)
+	return append(strconv.AppendInt(append(b, `,"n":`...), int64(n), 10), '}')
+}
+
+// appendEntries appends the rows as the list that begins like first, and what is
+// gone as r.
+func appendEntries(b []byte, entries []entry, first string, gone func([]byte, string) []byte) []byte {
+	b = append(b, first...)
+	comma := false
+	for _, e := range entries {
+		if e.row == nil {
 			continue
 		}
 		if comma {
@@ -85,21 +100,28 @@ func deltaBody(q int64, at time.Time, entries []entry) []byte {
 		if comma {
 			b = append(b, ',')
 		}
-		b, comma = append(b, quote(e.id)...), true
+		b, comma = gone(b, e.id), true
 	}
-	b = strconv.AppendInt(append(b, `],"n":`...), int64(n), 10)
-	return append(b, '}')
+	return append(b, ']')
 }
+
+func appendID(b []byte, id string) []byte { return append(b, quote(id)...) }
+
+// appendKey appends an identity, which is JSON already.
+func appendKey(b []byte, key string) []byte { return append(b, key...) }
 
 // pending is what waits to be sent to a subscription. While it is a single batch
 // that is kept as it is, so that its body goes out without a copy; a second one
-// makes it a table in which the newest entry of an entity wins.
+// makes it a table in which the newest entry of an entity wins, or, for a log,
+// a list of all.
 type pending struct {
+	topic   Topic
 	q       int64
 	at      time.Time
 	waiting bool
 	one     *batch
 	merged  map[string]entry
+	list    []entry // of a log
 	size    int
 }
 
@@ -107,14 +129,18 @@ func (p *pending) entities() int {
 	if p.one != nil {
 		return len(p.one.entries)
 	}
-	return len(p.merged)
+	return len(p.merged) + len(p.list)
 }
 
 // add puts a batch behind what waits and reports how many entries it replaced.
 func (p *pending) add(b *batch) (conflated int) {
-	p.q, p.at = b.q, b.at
+	p.q, p.at = b.q, newer(p.at, b.at)
 	if !p.waiting {
-		p.waiting, p.one, p.size = true, b, b.size
+		p.topic, p.waiting, p.one, p.size = b.topic, true, b, b.size
+		return 0
+	}
+	if p.topic.isLog() {
+		p.append(b)
 		return 0
 	}
 	if p.one != nil {
@@ -124,6 +150,23 @@ func (p *pending) add(b *batch) (conflated int) {
 		p.one = nil
 	}
 	return p.put(b.entries)
+}
+
+// append puts the entries of a log behind those that wait.
+func (p *pending) append(b *batch) {
+	if p.one != nil {
+		p.list, p.one = slices.Clone(p.one.entries), nil
+	}
+	p.list = append(p.list, b.entries...)
+	p.size += b.size
+}
+
+// newer is the later of two times; a batch that tells of silence has none.
+func newer(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 func (p *pending) put(entries []entry) (conflated int) {
@@ -139,14 +182,14 @@ func (p *pending) put(entries []entry) (conflated int) {
 	return conflated
 }
 
-// body is the delta frame of all that waits, behind its p.
+// body is the frame of all that waits, behind its p.
 func (p *pending) body() []byte {
 	if p.one != nil {
 		return p.one.body
 	}
-	entries := make([]entry, 0, len(p.merged))
+	entries := p.list
 	for _, e := range p.merged {
 		entries = append(entries, e)
 	}
-	return deltaBody(p.q, p.at, entries)
+	return bodyOf(p.topic, p.q, p.at, entries)
 }

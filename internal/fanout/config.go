@@ -64,6 +64,8 @@ type Config struct {
 	// Default to 500 ms and 20 s.
 	ReconnectBase time.Duration
 	ReconnectMax  time.Duration
+	// Alerts reads the topic of that name; without it there is none.
+	Alerts AlertLog
 	// Ready is called with nil when the feed is read again and with an error
 	// when it cannot be. It is not called while nobody is subscribed. It must
 	// not block. Defaults to nothing.

@@ -133,13 +133,7 @@ func (c *Conn) prepare(r Request) (*sub, *Error) {
 	c.mu.Lock()
 	peer := c.peer
 	c.mu.Unlock()
-	if sample(r.Topic) == nil {
-		return nil, refuse(UnknownTopic, "topic %q does not exist", clip(string(r.Topic)))
-	}
-	if !peer.mayRead(r.Topic) {
-		return nil, refuse(Forbidden, "the token does not allow to read %s", r.Topic)
-	}
-	filter, problem := ParseFilter(r.Topic, r.Filter)
+	q, problem := c.hub.ask(r, peer)
 	if problem != nil {
 		return nil, problem
 	}
@@ -149,9 +143,9 @@ func (c *Conn) prepare(r Request) (*sub, *Error) {
 	}
 	interval := time.Duration(float64(time.Second) / hz)
 	s := &sub{conn: c, sid: r.SID, since: r.Since, shared: shared{
-		tenant: peer.Tenant, topic: r.Topic, filter: filter, shape: shape(peer, r.Topic, filter), interval: interval,
+		question: q, tenant: peer.Tenant, shape: shape(peer, q), interval: interval,
 	}}
-	s.key = peer.rights() + "\n\n" + string(r.Topic) + "\n" + filter.Canonical() + "\n" + interval.String()
+	s.key = peer.rights() + "\n\n" + string(q.topic) + "\n" + q.canonical() + "\n" + interval.String()
 	return s, nil
 }
 

@@ -104,13 +104,18 @@ func controlFrame(kind string, f any) frame {
 	return frame{kind: kind, parts: [3][]byte{encodeFrame(f)}}
 }
 
-// deltaFrame is a d frame: what is its own up to p, and a body that may be
-// shared.
-func deltaFrame(sid, p int64, body []byte) frame {
+// deltaFrame is a d frame, or an ev frame of a log: what is its own up to p, and
+// a body that may be shared.
+func deltaFrame(t Topic, sid, p int64, body []byte) frame {
+	kind := "d"
+	if t.isLog() {
+		kind = "ev"
+	}
 	head := make([]byte, 0, 48)
-	head = strconv.AppendInt(append(head, `{"t":"d","sid":`...), sid, 10)
+	head = append(append(append(head, `{"t":"`...), kind...), `","sid":`...)
+	head = strconv.AppendInt(head, sid, 10)
 	head = strconv.AppendInt(append(head, `,"p":`...), p, 10)
-	return frame{kind: "d", parts: [3][]byte{append(head, ','), body}}
+	return frame{kind: kind, parts: [3][]byte{append(head, ','), body}}
 }
 
 // snapFrame is a page of a snapshot, whose rows are shared.

@@ -76,7 +76,7 @@ func (g *group) gather(e entry, at time.Time) {
 
 // publish hands what was gathered up to hi to the subscriptions.
 func (g *group) publish(hi int64, now time.Time) {
-	b := newBatch(g.told, hi, g.at, g.entries)
+	b := newBatch(g.topic, g.told, hi, g.at, g.entries)
 	g.entries, g.index = nil, make(map[string]int)
 	g.q, g.told, g.next = hi, hi, now.Add(g.interval)
 	for s := range g.subs {
@@ -108,7 +108,7 @@ func (g *group) join(s *sub, since []tally, hi int64, at time.Time) *batch {
 		g.match, g.complete = match, true
 	}
 	g.subs[s] = struct{}{}
-	return newBatch(s.whole.at.Seq, hi, at, entries)
+	return newBatch(g.topic, s.whole.at.Seq, hi, at, entries)
 }
 
 // resume makes s a member as of hi. Which rows its client has is not known, so
@@ -127,5 +127,5 @@ func (g *group) resume(s *sub, since []tally, hi int64, at time.Time) *batch {
 		entries = append(entries, e)
 	}
 	g.subs[s] = struct{}{}
-	return newBatch(s.since.Seq, hi, at, entries)
+	return newBatch(g.topic, s.since.Seq, hi, at, entries)
 }

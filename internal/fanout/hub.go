@@ -22,6 +22,7 @@ type Hub struct {
 	mu       sync.Mutex
 	tenants  map[events.TenantID]*tenant
 	flights  map[string]*flight
+	arrived  []*board // have a reading that is not shown yet
 	conns    map[*Conn]struct{}
 	users    map[user]int
 	ticks    uint64    // reads that have begun
@@ -65,15 +66,18 @@ func (h *Hub) Stats() Stats {
 	h.mu.Lock()
 	s := Stats{
 		Connections:   len(h.conns),
-		Subscriptions: map[Topic]int{Orders: 0, Shipments: 0},
+		Subscriptions: make(map[Topic]int),
 		FeedLag:       h.lag(time.Now()).Seconds(),
+	}
+	for _, topic := range Topics() {
+		s.Subscriptions[topic] = 0
 	}
 	conns := make([]*Conn, 0, len(h.conns))
 	for c := range h.conns {
 		conns = append(conns, c)
 	}
 	for _, t := range h.tenants {
-		s.Groups += len(t.groups)
+		s.Groups += len(t.groups) + len(t.boards)
 		for sub := range t.subs {
 			s.Subscriptions[sub.topic]++
 		}

@@ -70,7 +70,7 @@ func (h *Hub) loop(ctx context.Context) {
 			h.tick(ctx, &p)
 			active = h.anyone()
 		}
-		p.publish = h.publish(time.Now())
+		p.publish = sooner(h.publish(time.Now()), h.refresh(ctx, time.Now()))
 		if at := p.wake(h.cfg, active); !at.IsZero() {
 			timer.Reset(time.Until(at))
 		} else {
@@ -110,6 +110,7 @@ func (h *Hub) anyone() bool {
 	defer h.mu.Unlock()
 	now := time.Now()
 	for id, t := range h.tenants {
+		t.tidy(now, h.cfg.Linger)
 		if len(t.subs) == 0 && now.Sub(t.idle) >= h.cfg.Linger {
 			delete(h.tenants, id)
 		}
@@ -178,6 +179,7 @@ func (h *Hub) end(ctx context.Context, began time.Time, n uint64, after map[even
 			h.apply(ctx, t, d, after[d.Tenant].Seq)
 		}
 	}
+	h.hang(time.Now())
 	if h.waiting == 0 {
 		return
 	}
@@ -208,12 +210,26 @@ func (h *Hub) apply(ctx context.Context, t *tenant, d Delta, from int64) {
 	}
 	t.jump(d)
 	for s := range t.subs {
-		if s.state == live {
-			s.group, s.since = nil, nil
+		seated := s.board != nil
+		s.group, s.board = nil, nil
+		switch {
+		case s.state == live:
+			s.since = nil
 			s.conn.reset(s, v.reset, 0)
-			h.fly(ctx, s)
+			h.load(ctx, t, s)
+		case seated:
+			h.seat(t, s)
 		}
 	}
+}
+
+// load sends s for the whole of what it asked for.
+func (h *Hub) load(ctx context.Context, t *tenant, s *sub) {
+	if s.topic.onBoard() {
+		h.seat(t, s)
+		return
+	}
+	h.fly(ctx, s)
 }
 
 // settle moves one subscription along after read number n.
@@ -234,8 +250,8 @@ func (h *Hub) settle(ctx context.Context, t *tenant, s *sub, n uint64) {
 
 // open resumes s where its position allows it, or sends it for a snapshot.
 func (h *Hub) open(ctx context.Context, t *tenant, s *sub) {
-	if s.since == nil {
-		h.fly(ctx, s)
+	if s.since == nil || s.topic.onBoard() {
+		h.load(ctx, t, s)
 		return
 	}
 	if !s.asked && t.reachable(s, h.cfg.Resume) {

@@ -24,6 +24,7 @@ type Timing string
 const (
 	TimeTick         Timing = "tick"
 	TimeSnapshot     Timing = "snapshot"
+	TimeRefresh      Timing = "refresh"        // of a reading of counts, a timeline or the alerts
 	TimeCommitToSend Timing = "commit_to_send" // from the commit to the frame being taken by the socket's writer
 )
 

@@ -7,15 +7,6 @@ import (
 	"github.com/waybill-io/waybill/events"
 )
 
-// Topic names what a client can subscribe to.
-type Topic string
-
-// The state topics: their rows may be conflated.
-const (
-	Orders    Topic = "orders"
-	Shipments Topic = "shipments"
-)
-
 // Position is a place in a tenant's change feed. Positions of different epochs
 // do not compare.
 type Position struct {
@@ -65,9 +56,31 @@ type Snapshots interface {
 // Query narrows a snapshot.
 type Query struct {
 	Tenant   events.TenantID
-	Topic    Topic
-	Statuses []string // nil for every status
+	Topic    Topic         // any but Alerts
+	Of       events.Stream // whose timeline
+	Statuses []string      // nil for every status
 	PageSize int
+}
+
+// AlertLog reads the facts that somebody should look at.
+type AlertLog interface {
+	// Alerts reads those that became known, or count otherwise, after a position
+	// in a tenant's feed, and tells where the feed stands. Of a position below
+	// Low, of another epoch or of none it knows no entries.
+	Alerts(ctx context.Context, tenant events.TenantID, after Position) (Log, error)
+}
+
+// Log is a part of a log.
+type Log struct {
+	To      Position
+	Low     int64      // changes at and below this seq are pruned, or too far back
+	Entries []LogEntry // sorted by Seq
+}
+
+// LogEntry is an entry and the change that tells of it.
+type LogEntry struct {
+	Seq int64
+	Row Row
 }
 
 // Socket carries messages to one client.

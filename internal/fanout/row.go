@@ -106,13 +106,15 @@ func (r *OrderRow) Field(name string) (string, bool) {
 }
 
 // sample is an empty row of a topic, to ask which fields it knows. It is nil
-// for a topic that does not exist.
+// for a topic without filters.
 func sample(t Topic) Row {
 	switch t {
 	case Orders:
 		return &OrderRow{}
 	case Shipments:
 		return &ShipmentRow{}
+	case Alerts:
+		return &EntryRow{}
 	}
 	return nil
 }

@@ -23,7 +23,12 @@ func (p Peer) MayRead() bool {
 	return p.mayRead(Orders) || p.mayRead(Shipments)
 }
 
+// mayRead allows a topic that shows orders and shipments to those who may read
+// both.
 func (p Peer) mayRead(t Topic) bool {
+	if t == KPIs || t == Alerts {
+		return p.mayRead(Orders) && p.mayRead(Shipments)
+	}
 	return slices.Contains(p.Scope, "read") || slices.Contains(p.Scope, "read:"+string(t))
 }
 
@@ -38,9 +43,9 @@ func (p Peer) rights() string {
 // filter, protocol) and of the rights (tenant, scope). A position resumes only a
 // subscription of the same shape, so old rights are not replayed. It protects
 // clients from mistakes; what a client may see never depends on it.
-func shape(p Peer, t Topic, f Filter) string {
+func shape(p Peer, q question) string {
 	const protocol = "track.v1"
-	return digest(protocol+"\n"+string(t)+"\n"+f.Canonical()) + digest(p.rights())
+	return digest(protocol+"\n"+string(q.topic)+"\n"+q.canonical()) + digest(p.rights())
 }
 
 const digestLen = 8

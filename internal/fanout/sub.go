@@ -25,10 +25,9 @@ type Since struct {
 
 // shared is what subscriptions of one group have in common.
 type shared struct {
+	question
 	key      string
 	tenant   events.TenantID
-	topic    Topic
-	filter   Filter
 	shape    string
 	interval time.Duration // between two deltas, at least
 }
@@ -58,6 +57,7 @@ type sub struct {
 	asked bool   // the feed was asked for what it missed, which the ring does not hold
 	whole *snapshot
 	group *group
+	board *board
 
 	// Of the connection's lock.
 	out outbox
@@ -111,7 +111,7 @@ func (o *outbox) next(sid int64) (frame, bool) {
 		o.sent, o.opening = o.opening.Q, nil
 		return f, true
 	case o.pending.waiting:
-		f := deltaFrame(sid, o.sent, o.pending.body())
+		f := deltaFrame(o.pending.topic, sid, o.sent, o.pending.body())
 		o.sent, o.caught, o.pending = o.pending.q, true, pending{}
 		return f, true
 	}

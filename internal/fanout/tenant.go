@@ -16,12 +16,18 @@ type tenant struct {
 	committed time.Time
 	ring      ring
 	groups    map[string]*group
-	subs      map[*sub]struct{} // all but the detached
-	idle      time.Time         // since when there are none
+	boards    map[string]*board
+	watched   map[key]map[*board]struct{} // boards that an entity's changes touch
+	restless  map[*board]struct{}         // boards that every change touches
+	subs      map[*sub]struct{}           // all but the detached
+	idle      time.Time                   // since when there are none
 }
 
 func newTenant(id events.TenantID) *tenant {
-	return &tenant{id: id, reach: nobody, ring: newRing(0), groups: make(map[string]*group), subs: make(map[*sub]struct{})}
+	return &tenant{
+		id: id, reach: nobody, ring: newRing(0), groups: make(map[string]*group), boards: make(map[string]*board),
+		watched: make(map[key]map[*board]struct{}), restless: make(map[*board]struct{}), subs: make(map[*sub]struct{}),
+	}
 }
 
 // verdict is what a delta means for what clients have.
@@ -88,6 +94,7 @@ func (t *tenant) advance(d Delta, from int64, keep int) {
 		for _, g := range t.groups {
 			g.apply(c, d.CommittedAt)
 		}
+		t.touch(c.change, known)
 	}
 	t.ring.trim(keep)
 }
@@ -97,6 +104,9 @@ func (t *tenant) jump(d Delta) {
 	t.at, t.low, t.committed = d.To, d.Low, d.CommittedAt
 	t.ring = newRing(d.To.Seq)
 	clear(t.groups)
+	clear(t.boards)
+	clear(t.watched)
+	clear(t.restless)
 }
 
 // start takes the position of a snapshot for a tenant that the feed does not
@@ -115,8 +125,12 @@ func (t *tenant) group(s *sub, now time.Time) *group {
 	return g
 }
 
-// leave takes s out of its group.
+// leave takes s out of its group, or off its board.
 func (t *tenant) leave(s *sub) {
+	if s.board != nil {
+		s.board.quit(s)
+		s.board = nil
+	}
 	g := s.group
 	if g == nil {
 		return
@@ -157,6 +171,11 @@ func (t *tenant) publish(now time.Time, heartbeat time.Duration) (next time.Time
 		}
 		if g.gathered() && (next.IsZero() || g.next.Before(next)) {
 			next = g.next
+		}
+	}
+	for _, b := range t.boards {
+		if q := b.position(t); b.seen && q > b.told && now.Sub(b.spoke) >= heartbeat {
+			b.tell(q, time.Time{}, nil, now)
 		}
 	}
 	return next

@@ -153,6 +153,10 @@ func topicOf(kind string) fanout.Topic {
 	return fanout.Shipments
 }
 
+// lateShipment holds for shipments s that came after what was promised for them,
+// or will by the newest estimate. It compares recorded times, never the clock.
+const lateShipment = `coalesce(CASE WHEN s.status IN ('delivered', 'available_for_pickup') THEN s.status_since ELSE s.eta_end END > s.promise_end, false)`
+
 // shipmentFields are what scanShipment reads, of shipments s.
 const shipmentFields = `s.tenant_id, s.shipment_id, s.revision, s.status, s.status_since, s.direction, s.carrier, s.service,
 	s.parcel_count, s.numbers, s.order_ids, s.last_scan_at, s.last_scan_type, s.last_location, s.eta_end,

@@ -148,51 +148,66 @@ func readEntries(ctx context.Context, tx pgx.Tx, tenant events.TenantID, kind ev
 		return nil, nil
 	}
 	const query = `-- name: read_entries
-		SELECT e.stream_id, e.source, e.event_id, e.type, e.class, e.tz_source, e.time_precision, e.occurred_at,
-		       e.recorded_at, e.ingested_at, e.arrived_late, e.data,
-		       coalesce(m.duplicate_of_source, ''), coalesce(m.duplicate_of_id, ''),
-		       coalesce(m.retracted_by_source, ''), coalesce(m.retracted_by_id, ''),
-		       coalesce(m.anomalies, '{}'), coalesce(m.unmatched, false)
-		  FROM events e
-		  LEFT JOIN event_marks m USING (tenant_id, stream, stream_id, source, event_id)
+		SELECT ` + entryFields + ` FROM ` + entryTables + `
 		 WHERE e.tenant_id = $1 AND e.stream = $2 AND e.stream_id = ANY ($3)`
 	rows, err := tx.Query(ctx, query, string(tenant), string(kind), streams)
 	if err != nil {
 		return nil, err
 	}
 	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (placed, error) {
-		return timelineEntry(row, tenant, kind, spans)
+		return timelineEntry(row, tenant, spans)
 	})
 	return slices.DeleteFunc(all, func(e placed) bool { return e.ID == "" }), err
 }
 
 // timelineEntry reads an entry; one of a number's stream that lies in no span comes
 // back empty.
-func timelineEntry(row pgx.CollectableRow, tenant events.TenantID, kind events.StreamKind, spans []heldSpan) (placed, error) {
-	s := events.Stored{Tenant: tenant}
-	e := query.Entry{Stream: kind}
-	var dup, ret query.Twin
-	var body []byte
-	err := row.Scan(&s.Subject, &s.Source, &s.ID, &s.Type, &e.Class, &e.TZSource, &e.Precision, &s.OccurredAt, &s.RecordedAt,
-		&s.IngestedAt, &e.ArrivedLate, &body, &dup.Source, &dup.ID, &ret.Source, &ret.ID, &e.Marks.Anomalies, &e.Marks.Unmatched)
+func timelineEntry(row pgx.CollectableRow, tenant events.TenantID, spans []heldSpan) (placed, error) {
+	e, fact, err := readEntry(row, tenant)
 	if err != nil {
 		return placed{}, err
 	}
-	s.Body = body
-	ev, err := s.Restore()
-	if err != nil {
-		return placed{}, fmt.Errorf("restore event %s of %s: %w", s.ID, s.Subject, err)
-	}
-	fact := tracking.NewFact(ev, [32]byte{})
 	parcel, here := parcelOf(fact, spans)
 	if !here {
 		return placed{}, nil
 	}
+	e.ParcelID = parcel
+	return placed{e, place{fact.Key, e.StreamID}}, nil
+}
+
+// entryFields are what readEntry reads, of entryTables.
+const (
+	entryFields = `e.stream, e.stream_id, e.source, e.event_id, e.type, e.class, e.tz_source, e.time_precision, e.occurred_at,
+		       e.recorded_at, e.ingested_at, e.arrived_late, e.data,
+		       coalesce(m.duplicate_of_source, ''), coalesce(m.duplicate_of_id, ''),
+		       coalesce(m.retracted_by_source, ''), coalesce(m.retracted_by_id, ''),
+		       coalesce(m.anomalies, '{}'), coalesce(m.unmatched, false)`
+	entryTables = `events e
+		  LEFT JOIN event_marks m USING (tenant_id, stream, stream_id, source, event_id)`
+)
+
+// readEntry reads an entry, with more columns behind its own, and the fact that
+// it is.
+func readEntry(row pgx.CollectableRow, tenant events.TenantID, more ...any) (e query.Entry, f *tracking.Fact, err error) {
+	s := events.Stored{Tenant: tenant}
+	var dup, ret query.Twin
+	var body []byte
+	into := append([]any{&e.Stream, &s.Subject, &s.Source, &s.ID, &s.Type, &e.Class, &e.TZSource, &e.Precision, &s.OccurredAt,
+		&s.RecordedAt, &s.IngestedAt, &e.ArrivedLate, &body, &dup.Source, &dup.ID, &ret.Source, &ret.ID,
+		&e.Marks.Anomalies, &e.Marks.Unmatched}, more...)
+	if err := row.Scan(into...); err != nil {
+		return e, nil, err
+	}
+	s.Body = body
+	ev, err := s.Restore()
+	if err != nil {
+		return e, nil, fmt.Errorf("restore event %s of %s: %w", s.ID, s.Subject, err)
+	}
 	e.StreamID, e.Source, e.ID, e.Type = s.Subject, s.Source, s.ID, s.Type
 	e.OccurredAt, e.RecordedAt, e.IngestedAt = ev.OccurredAt(), s.RecordedAt.UTC(), s.IngestedAt.UTC()
-	e.ParcelID, e.Data = parcel, query.Data(body)
+	e.Data = query.Data(body)
 	e.Marks.DuplicateOf, e.Marks.RetractedBy = null(dup), null(ret)
-	return placed{e, place{fact.Key, s.Subject}}, nil
+	return e, tracking.NewFact(ev, [32]byte{}), nil
 }
 
 // parcelOf is the parcel that a fact speaks of, and whether the timeline has

@@ -24,10 +24,17 @@ func (r *Reader) Snapshot(ctx context.Context, q fanout.Query, page func([]fanou
 			return fmt.Errorf("read the position: %w", err)
 		}
 		at = stands[q.Tenant].at
-		if q.Topic == fanout.Orders {
+		switch q.Topic {
+		case fanout.Orders:
 			return snapshotOrders(ctx, tx, q, page)
+		case fanout.Shipments:
+			return snapshotShipments(ctx, tx, q, page)
+		case fanout.KPIs:
+			return snapshotKPIs(ctx, tx, q, page)
+		case fanout.Timeline:
+			return snapshotTimeline(ctx, tx, q, page)
 		}
-		return snapshotShipments(ctx, tx, q, page)
+		return fmt.Errorf("it has no past")
 	})
 	if err != nil {
 		return fanout.Position{}, fmt.Errorf("read a snapshot of %s: %w", q.Topic, err)

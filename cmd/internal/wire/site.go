@@ -78,7 +78,7 @@ func (s Site) open(ctx, asked context.Context, door *door, server *ops.Server, l
 	defer reader.Close()
 	meter := gateway.NewMeter(server.Metrics)
 	feed := server.Ready.Check("feed")
-	hub := fanout.New(reader, reader, fanout.Config{Meter: meter, Log: log, Ready: readiness(feed)})
+	hub := fanout.New(reader, reader, fanout.Config{Meter: meter, Log: log, Ready: readiness(feed), Alerts: reader})
 	sockets, handler, err := s.handler(reader, hub, meter, server, log)
 	if err != nil {
 		return err

@@ -1,0 +1,49 @@
+package fanout
+
+import "github.com/waybill-io/waybill/events"
+
+// question is what a subscription asks for.
+type question struct {
+	topic  Topic
+	filter Filter
+	of     events.Stream // whose timeline
+}
+
+// canonical is the filter in the one spelling that all equal ones share.
+func (q question) canonical() string {
+	if q.topic == Timeline {
+		return string(q.of.Kind) + "/" + q.of.ID
+	}
+	return q.filter.Canonical()
+}
+
+// ask checks what a peer wants to know.
+func (h *Hub) ask(r Request, p Peer) (question, *Error) {
+	q := question{topic: r.Topic}
+	if !r.Topic.exists() || r.Topic == Alerts && h.cfg.Alerts == nil {
+		return q, refuse(UnknownTopic, "topic %q does not exist", clip(string(r.Topic)))
+	}
+	var problem *Error
+	needs := r.Topic
+	switch r.Topic {
+	case Timeline:
+		if !p.MayRead() {
+			break
+		}
+		if q.of, problem = parseStream(r.Filter); problem != nil {
+			return q, problem
+		}
+		needs = topicOf(q.of)
+	case KPIs:
+		if len(r.Filter) > 0 && string(r.Filter) != "{}" {
+			return q, refuse(BadFilter, "kpis have no filter")
+		}
+	}
+	if !p.mayRead(needs) {
+		return q, refuse(Forbidden, "the token does not allow to read %s", needs)
+	}
+	if r.Topic != Timeline && r.Topic != KPIs {
+		q.filter, problem = ParseFilter(r.Topic, r.Filter)
+	}
+	return q, problem
+}
