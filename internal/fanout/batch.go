@@ -113,7 +113,7 @@ func appendKey(b []byte, key string) []byte { return append(b, key...) }
 // pending is what waits to be sent to a subscription. While it is a single batch
 // that is kept as it is, so that its body goes out without a copy; a second one
 // makes it a table in which the newest entry of an entity wins, or, for a log,
-// a list of all.
+// a list of them in their order.
 type pending struct {
 	topic   Topic
 	q       int64
@@ -157,8 +157,27 @@ func (p *pending) append(b *batch) {
 	if p.one != nil {
 		p.list, p.one = slices.Clone(p.one.entries), nil
 	}
-	p.list = append(p.list, b.entries...)
-	p.size += b.size
+	p.list = newest(append(p.list, b.entries...))
+	p.size = 0
+	for _, e := range p.list {
+		p.size += e.size()
+	}
+}
+
+// newest keeps, in their order, the entries that no later one of the same id
+// stands behind.
+func newest(entries []entry) []entry {
+	last := make(map[string]int, len(entries))
+	for i, e := range entries {
+		last[e.id] = i
+	}
+	out := make([]entry, 0, len(last))
+	for i, e := range entries {
+		if last[e.id] == i {
+			out = append(out, e)
+		}
+	}
+	return out
 }
 
 // newer is the later of two times; a batch that tells of silence has none.

@@ -2,6 +2,7 @@ package fanout
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"time"
 )
@@ -142,25 +143,10 @@ func (b *board) lengthen(r *reading) []entry {
 	return slices.DeleteFunc(r.rows, func(e entry) bool { return e.seq <= known })
 }
 
-// after is what differed after a position, which is not below since: all of it
-// for a log, the newest of each row otherwise.
+// after is what differed after a position, which is not below since.
 func (b *board) after(seq int64) []entry {
-	var out []entry
-	index := make(map[string]int)
-	for _, e := range b.recent {
-		if e.seq <= seq {
-			continue
-		}
-		i, ok := index[e.id]
-		if !ok || b.topic.isLog() {
-			index[e.id] = len(out)
-			out = append(out, e)
-			continue
-		}
-		e.n += out[i].n
-		out[i] = e
-	}
-	return out
+	i, _ := slices.BinarySearchFunc(b.recent, seq+1, func(e entry, seq int64) int { return cmp.Compare(e.seq, seq) })
+	return newest(b.recent[i:])
 }
 
 // tell hands what differs up to q to the members.

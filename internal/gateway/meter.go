@@ -54,6 +54,7 @@ func NewMeter(r prometheus.Registerer) *Meter {
 	m.timings = map[fanout.Timing]prometheus.Histogram{
 		fanout.TimeTick:         m.histogram("tick_seconds", "Time of a read of the change feed, applied."),
 		fanout.TimeSnapshot:     m.histogram("snapshot_seconds", "Time of reading a snapshot."),
+		fanout.TimeRefresh:      m.histogram("refresh_seconds", "Time of reading counts, a timeline or the alerts anew."),
 		fanout.TimeCommitToSend: m.histogram("commit_to_send_seconds", "Time from the commit of the newest row of a delta until it is written."),
 	}
 	return m
