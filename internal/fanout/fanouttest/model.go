@@ -30,6 +30,7 @@ type Model struct {
 	hint    chan struct{}
 	reads   int
 	whole   int
+	logs    int
 }
 
 // book is one tenant.
@@ -39,6 +40,8 @@ type book struct {
 	committed time.Time
 	rows      map[entity]fanout.Row
 	changes   []fanout.Change
+	facts     []told
+	alerts    map[string][]fanout.LogEntry // by epoch
 }
 
 type entity struct {
@@ -164,7 +167,7 @@ func (m *Model) Snapshot(ctx context.Context, q fanout.Query, page func([]fanout
 	away := m.away
 	b := m.book(q.Tenant)
 	at := fanout.Position{Epoch: b.epoch, Seq: b.seq}
-	rows := b.wanted(q)
+	rows := b.answer(q)
 	m.mu.Unlock()
 	if away {
 		return fanout.Position{}, ErrAway
@@ -192,7 +195,7 @@ func (m *Model) commit(tenant events.TenantID, change func(*book)) {
 func (m *Model) book(tenant events.TenantID) *book {
 	b := m.tenants[tenant]
 	if b == nil {
-		b = &book{epoch: "e1", rows: make(map[entity]fanout.Row)}
+		b = &book{epoch: "e1", rows: make(map[entity]fanout.Row), alerts: make(map[string][]fanout.LogEntry)}
 		m.tenants[tenant] = b
 	}
 	return b
@@ -225,6 +228,17 @@ func (b *book) since(id events.TenantID, at fanout.Position) fanout.Delta {
 		seen[e] = true
 	}
 	return d
+}
+
+func (b *book) answer(q fanout.Query) []fanout.Row {
+	switch q.Topic {
+	case fanout.Timeline:
+		return b.timeline(q.Of)
+	case fanout.KPIs:
+		return b.counts()
+	default:
+		return b.wanted(q)
+	}
 }
 
 // wanted narrows by status, as SQL does, and leaves the rest to the filter.
