@@ -51,7 +51,13 @@ func TestAMintedTokenSpeaksForItsPrincipal(t *testing.T) {
 	if err != nil {
 		t.Fatalf("Verify: %v", err)
 	}
-	want := auth.Principal{Subject: "ann", Tenant: "acme", Scope: []string{"read", "write"}, Expires: expires}
+	if got.ID == "" {
+		t.Error("the token has no id")
+	}
+	want := auth.Principal{
+		Subject: "ann", Tenant: "acme", Scope: []string{"read", "write"}, Expires: expires,
+		ID: got.ID, Issued: expires.Add(-time.Hour),
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("principal (-want +got):\n%s", diff)
 	}
@@ -222,6 +228,8 @@ func TestABadTokenIsRefused(t *testing.T) {
 		{"a list of tenants", claim(fields{"tenant": []string{"acme", "b"}}), "malformed"},
 		{"scope that is a string", claim(fields{"scope": "read"}), "malformed"},
 		{"a claim that stands twice", signRaw(t, `{"tenant":"acme","tenant":"rival"}`), "malformed"},
+		{"a long jti", claim(fields{"jti": strings.Repeat("j", 129)}), "id"},
+		{"a jti that is a number", claim(fields{"jti": 7}), "malformed"},
 		{"claims that are null", signRaw(t, `null`), "missing"},
 	}
 	v := verifier(t)

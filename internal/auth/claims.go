@@ -17,6 +17,7 @@ type claims struct {
 	Expires   int64    `json:"exp"`
 	IssuedAt  int64    `json:"iat"`
 	NotBefore int64    `json:"nbf,omitzero"`
+	ID        string   `json:"jti,omitzero"`
 	Tenant    string   `json:"tenant"`
 	Scope     []string `json:"scope"`
 }
@@ -85,5 +86,7 @@ func (c *claims) principal() Principal {
 		Tenant:  c.Tenant,
 		Scope:   slices.Compact(scope),
 		Expires: time.Unix(c.Expires, 0),
+		ID:      c.ID,
+		Issued:  time.Unix(c.IssuedAt, 0),
 	}
 }

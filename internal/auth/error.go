@@ -25,9 +25,10 @@ func (r *refusal) Is(target error) bool { return target == ErrInvalidToken }
 func (r *refusal) Unwrap() error { return r.cause }
 
 // Reason names why a token was refused: size, malformed, type, algorithm, key,
-// signature, missing, expired, early, lifetime, issuer, audience, subject, tenant
-// or scope. It is "" for an error that is no refusal. It belongs in logs and
-// metrics, not in answers.
+// signature, missing, expired, early, lifetime, issuer, audience, subject, tenant,
+// scope, id, revoked or link. It is "" for an error that is no refusal. It belongs
+// in logs and metrics, not in answers; that a token was revoked is the one cause
+// that a client may be told.
 func Reason(err error) string {
 	if r, ok := errors.AsType[*refusal](err); ok {
 		return r.reason

@@ -11,6 +11,8 @@ type Principal struct {
 	Tenant  string    // the only tenant that it may see
 	Scope   []string  // what it may do, sorted, without duplicates
 	Expires time.Time // when the token stops being valid
+	ID      string    // of the token (jti); "" when it has none
+	Issued  time.Time // when the token was made
 }
 
 // Has reports whether the scope names what.

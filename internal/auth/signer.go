@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"crypto/rand"
 	"fmt"
 	"time"
 
@@ -25,8 +26,8 @@ func NewSigner(cfg Config) (*Signer, error) {
 }
 
 // Mint returns a token for p that is valid from now on for life, which is at
-// most an hour; what p says of Expires is not looked at. It returns the token's
-// expiry with it.
+// most an hour, with an id of its own; what p says of Expires, ID and Issued is
+// not looked at. It returns the token's expiry with it.
 func (s *Signer) Mint(p Principal, life time.Duration) (string, time.Time, error) {
 	if life <= 0 || life > maxLifetime {
 		return "", time.Time{}, fmt.Errorf("mint token: life %v is not within (0, %v]", life, maxLifetime)
@@ -39,6 +40,7 @@ func (s *Signer) Mint(p Principal, life time.Duration) (string, time.Time, error
 		Audience: audience{s.cfg.Audience},
 		Expires:  expires.Unix(),
 		IssuedAt: now.Unix(),
+		ID:       rand.Text(),
 		Tenant:   p.Tenant,
 		Scope:    append([]string{}, p.Scope...),
 	})

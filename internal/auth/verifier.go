@@ -12,6 +12,7 @@ import (
 const (
 	maxToken    = 8 << 10
 	maxSubject  = 128
+	maxID       = 128
 	maxScopes   = 32
 	minSecret   = 32
 	leeway      = 30 * time.Second
@@ -147,6 +148,8 @@ func (v *Verifier) check(c *claims) string {
 		return "tenant"
 	case len(c.Scope) > maxScopes:
 		return "scope"
+	case len(c.ID) > maxID:
+		return "id"
 	}
 	return ""
 }

@@ -60,6 +60,9 @@ type Config struct {
 	SlowPause time.Duration
 	// AuthGrace is how long a client has to renew its token. Defaults to 25 s.
 	AuthGrace time.Duration
+	// MaxAge is how old a connection gets, each a random fifth more or less, so
+	// that those that came together do not leave together. Defaults to 6 h.
+	MaxAge time.Duration
 	// ReconnectBase and ReconnectMax are the backoff that clients are told.
 	// Default to 500 ms and 20 s.
 	ReconnectBase time.Duration
@@ -107,6 +110,7 @@ func (c Config) withDefaults() Config {
 	or(&c.StallClose, 15*time.Second)
 	or(&c.SlowPause, 30*time.Second)
 	or(&c.AuthGrace, 25*time.Second)
+	or(&c.MaxAge, 6*time.Hour)
 	or(&c.ReconnectBase, 500*time.Millisecond)
 	or(&c.ReconnectMax, 20*time.Second)
 	if c.Ready == nil {

@@ -31,6 +31,7 @@ type Conn struct {
 	closed   bool
 	draining bool      // a goroutine writes
 	writeAt  time.Time // when the write in hand began; zero when there is none
+	retire   time.Time // when it is too old
 	health
 }
 
@@ -55,7 +56,7 @@ func (h *Hub) Connect(socket Socket, peer Peer) (*Conn, error) {
 	peer.Scope = slices.Clone(peer.Scope)
 	c := &Conn{
 		hub: h, socket: socket, peer: peer, id: "c-" + rand.Text()[:10], user: user{peer.Tenant, peer.Subject},
-		quiet: make(chan struct{}), subs: make(map[int64]*sub),
+		quiet: make(chan struct{}), subs: make(map[int64]*sub), retire: now.Add(spread(h.cfg.MaxAge)),
 		health: health{heard: now, wrote: now, pinged: now, beatAt: now},
 	}
 	h.mu.Lock()
@@ -85,6 +86,13 @@ func (c *Conn) welcome(now time.Time) welcomeFrame {
 
 // ID names the connection in logs.
 func (c *Conn) ID() string { return c.id }
+
+// Peer is who is at the other end, as the newest token says.
+func (c *Conn) Peer() Peer {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.peer
+}
 
 // Subscribe starts a subscription. One that has the same id is replaced, unless
 // it is the same and no position is given: then nothing happens. What is refused
@@ -143,7 +151,7 @@ func (c *Conn) prepare(r Request) (*sub, *Error) {
 	}
 	interval := time.Duration(float64(time.Second) / hz)
 	s := &sub{conn: c, sid: r.SID, since: r.Since, shared: shared{
-		question: q, tenant: peer.Tenant, shape: shape(peer, q), interval: interval,
+		question: q, tenant: peer.Tenant, scope: peer.scope(), shape: shape(peer, q), interval: interval,
 	}}
 	s.key = peer.rights() + "\n\n" + string(q.topic) + "\n" + q.canonical() + "\n" + interval.String()
 	return s, nil
@@ -178,7 +186,8 @@ func (c *Conn) Renew(p Peer) bool {
 	if p.Subject != c.peer.Subject || p.rights() != c.peer.rights() {
 		return false
 	}
-	c.peer.Expires, c.renewBy = p.Expires, time.Time{}
+	c.peer.Expires, c.peer.ID, c.peer.Issued = p.Expires, p.ID, p.Issued
+	c.renewBy = time.Time{}
 	return true
 }
 
@@ -211,7 +220,7 @@ func (c *Conn) Close(code CloseCode) {
 	c.closed = true
 	subs := c.order
 	c.subs, c.order = nil, nil
-	patient := code != CloseLost && code != CloseSlow && code != CloseNoPong
+	patient := code != CloseLost && code != CloseSlow && code != CloseNoPong && code != CloseRevoked
 	if !c.draining {
 		c.draining = true
 		c.work.Go(c.drain)

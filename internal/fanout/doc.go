@@ -24,7 +24,11 @@
 //   - Slow clients. What waits for a connection is one entry per entity, the
 //     newest. Above a limit it is dropped and the subscription is reset; a client
 //     that takes nothing for long is closed. No client delays another one.
-//   - Tenants. A connection sees the rows of its peer's tenant and no other's.
+//   - Tenants. A connection sees the rows of its peer's tenant and no other's. The
+//     bearer of a link sees one shipment, and of it what is public; not even that
+//     others changed.
+//   - Age. A connection is ended after some hours, each after others, and whoever
+//     is revoked at once: then nothing more is sent.
 //
 // # Concurrency
 //

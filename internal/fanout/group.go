@@ -36,19 +36,31 @@ func newGroup(s shared, at int64, now time.Time) *group {
 // apply puts a change through the filter. An entity that stopped matching is
 // said to be removed once.
 func (g *group) apply(c tally, at time.Time) {
-	if c.topic != g.topic {
+	if !g.concerns(c) {
 		return
 	}
 	if g.wants(c) {
 		g.match[c.id] = true
-		g.gather(entry{id: c.id, seq: c.seq, n: c.n, row: c.json()}, at)
+		g.gather(g.put(c), at)
 		return
 	}
 	was, known := g.match[c.id]
 	if was || !known && !g.complete {
-		g.gather(entry{id: c.id, seq: c.seq, n: c.n}, at)
+		g.gather(g.remove(c), at)
 	}
 	g.learn(c, false)
+}
+
+// concerns reports whether the group may know of the change at all.
+func (g *group) concerns(c tally) bool { return c.topic == g.topic && g.scope.covers(c.key) }
+
+// put says that an entity matches, remove that it does not.
+func (g *group) put(c tally) entry {
+	return entry{id: g.scope.name(c.id), seq: c.seq, n: c.n, row: g.scope.json(c.change)}
+}
+
+func (g *group) remove(c tally) entry {
+	return entry{id: g.scope.name(c.id), seq: c.seq, n: c.n}
 }
 
 func (g *group) wants(c tally) bool { return c.row != nil && g.filter.Match(c.row) }
@@ -96,12 +108,14 @@ func (g *group) join(s *sub, since []tally, hi int64, at time.Time) *batch {
 	}
 	var entries []entry
 	for _, c := range since {
-		if g.wants(c) {
+		switch {
+		case !g.concerns(c):
+		case g.wants(c):
 			match[c.id] = true
-			entries = append(entries, entry{id: c.id, seq: c.seq, n: c.n, row: c.json()})
-		} else if match[c.id] {
+			entries = append(entries, g.put(c))
+		case match[c.id]:
 			delete(match, c.id)
-			entries = append(entries, entry{id: c.id, seq: c.seq, n: c.n})
+			entries = append(entries, g.remove(c))
 		}
 	}
 	if !g.complete {
@@ -116,10 +130,12 @@ func (g *group) join(s *sub, since []tally, hi int64, at time.Time) *batch {
 func (g *group) resume(s *sub, since []tally, hi int64, at time.Time) *batch {
 	entries := make([]entry, 0, len(since))
 	for _, c := range since {
-		e := entry{id: c.id, seq: c.seq, n: c.n}
-		wants := g.wants(c)
+		if !g.concerns(c) {
+			continue
+		}
+		e, wants := g.remove(c), g.wants(c)
 		if wants {
-			e.row = c.json()
+			e = g.put(c)
 		}
 		if !g.complete {
 			g.learn(c, wants)

@@ -56,9 +56,10 @@ type Snapshots interface {
 // Query narrows a snapshot.
 type Query struct {
 	Tenant   events.TenantID
-	Topic    Topic         // any but Alerts
-	Of       events.Stream // whose timeline
-	Statuses []string      // nil for every status
+	Topic    Topic             // any but Alerts
+	Of       events.Stream     // whose timeline
+	Statuses []string          // nil for every status
+	Shipment events.ShipmentID // "" for every one
 	PageSize int
 }
 

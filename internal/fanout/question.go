@@ -23,6 +23,9 @@ func (h *Hub) ask(r Request, p Peer) (question, *Error) {
 	if !r.Topic.exists() || r.Topic == Alerts && h.cfg.Alerts == nil {
 		return q, refuse(UnknownTopic, "topic %q does not exist", clip(string(r.Topic)))
 	}
+	if p.Shipment != "" && r.Topic != Shipments {
+		return q, refuse(Forbidden, "a link shows shipments, and nothing else")
+	}
 	var problem *Error
 	needs := r.Topic
 	switch r.Topic {
@@ -43,7 +46,7 @@ func (h *Hub) ask(r Request, p Peer) (question, *Error) {
 		return q, refuse(Forbidden, "the token does not allow to read %s", needs)
 	}
 	if r.Topic != Timeline && r.Topic != KPIs {
-		q.filter, problem = ParseFilter(r.Topic, r.Filter)
+		q.filter, problem = p.scope().filter(r.Topic, r.Filter)
 	}
 	return q, problem
 }

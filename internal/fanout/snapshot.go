@@ -76,10 +76,10 @@ func (h *Hub) collect(ctx context.Context, g shared) (*snapshot, error) {
 	s := &snapshot{ids: make(map[string]struct{})}
 	var page []byte
 	onPage := 0
-	q := Query{Tenant: g.tenant, Topic: g.topic, Statuses: g.filter.Statuses(), PageSize: h.cfg.PageRows}
+	q := Query{Tenant: g.tenant, Topic: g.topic, Statuses: g.filter.Statuses(), PageSize: h.cfg.PageRows, Shipment: g.scope.shipment}
 	at, err := h.snapshots.Snapshot(ctx, q, func(rows []Row) error {
 		for _, r := range rows {
-			if !g.filter.Match(r) {
+			if !g.scope.covers(key{r.Topic(), r.Key()}) || !g.filter.Match(r) {
 				continue
 			}
 			if len(s.ids) == h.cfg.Rows {
@@ -91,7 +91,7 @@ func (h *Hub) collect(ctx context.Context, g shared) (*snapshot, error) {
 			if onPage > 0 {
 				page = append(page, ',')
 			}
-			page, onPage = append(page, encodeRow(r)...), onPage+1
+			page, onPage = append(page, g.scope.encode(r)...), onPage+1
 			s.ids[r.Key()] = struct{}{}
 		}
 		return nil

@@ -28,6 +28,7 @@ type shared struct {
 	question
 	key      string
 	tenant   events.TenantID
+	scope    scope // what the peers may see
 	shape    string
 	interval time.Duration // between two deltas, at least
 }

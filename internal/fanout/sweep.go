@@ -38,6 +38,18 @@ func (h *Hub) rounds(now time.Time) ([]*Conn, time.Duration) {
 	return conns, h.lag(now)
 }
 
+// Expel closes the connections of peers whose token or link was revoked, at
+// once: what waits for them is not sent. Whoever connects or renews meanwhile
+// is for the caller to ask about.
+func (h *Hub) Expel(revoked func(Peer) bool) {
+	conns, _ := h.rounds(time.Now())
+	for _, c := range conns {
+		if revoked(c.Peer()) {
+			c.Close(CloseRevoked)
+		}
+	}
+}
+
 // check does what is due for one connection.
 func (c *Conn) check(now time.Time, lag time.Duration) {
 	c.mu.Lock()
@@ -47,10 +59,7 @@ func (c *Conn) check(now time.Time, lag time.Duration) {
 	}
 	if code := c.overdue(now); code != 0 {
 		c.mu.Unlock()
-		if code == CloseSlow {
-			c.hub.cfg.Meter.Count(CountSlow, "close", 1)
-		}
-		c.Close(code)
+		c.end(code)
 		return
 	}
 	c.unstick(now)
@@ -60,6 +69,17 @@ func (c *Conn) check(now time.Time, lag time.Duration) {
 	for _, s := range due {
 		c.hub.again(s)
 	}
+}
+
+// end closes a connection for what the sweep has found.
+func (c *Conn) end(code CloseCode) {
+	if code == CloseSlow {
+		c.hub.cfg.Meter.Count(CountSlow, "close", 1)
+	}
+	if code == CloseDrain {
+		c.Goaway("age", rand.N(c.hub.cfg.ReconnectBase))
+	}
+	c.Close(code)
 }
 
 // overdue is the code to close with, or 0. The lock is held.
@@ -72,6 +92,10 @@ func (c *Conn) overdue(now time.Time) CloseCode {
 		return CloseNoPong
 	case !c.renewBy.IsZero() && !now.Before(c.renewBy):
 		return CloseTokenExpired
+	case c.peer.Shipment != "" && !now.Before(c.peer.Expires):
+		return CloseRevoked // nobody can renew a link
+	case !now.Before(c.retire):
+		return CloseDrain
 	}
 	return 0
 }
@@ -101,7 +125,7 @@ func (c *Conn) remind(now time.Time, lag time.Duration) {
 		c.beat = true
 		c.wake()
 	}
-	if c.renewBy.IsZero() && !now.Before(c.peer.Expires) {
+	if c.renewBy.IsZero() && !now.Before(c.peer.Expires) && c.peer.Shipment == "" {
 		c.renewBy = c.peer.Expires.Add(cfg.AuthGrace)
 		c.say(controlFrame("authreq", authFrame{T: "authreq", Within: max(0, ms(c.renewBy.Sub(now)))}))
 	}
@@ -128,6 +152,9 @@ func (c *Conn) snapshotsDue(now time.Time) []*sub {
 	}
 	return due
 }
+
+// spread is a random time around d, a fifth more or less.
+func spread(d time.Duration) time.Duration { return d - d/5 + rand.N(2*(d/5)+1) }
 
 // jitter is a random time in [from, to).
 func jitter(from, to time.Duration) time.Duration { return from + rand.N(to-from) }
