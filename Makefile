@@ -86,14 +86,17 @@ web/node_modules/.package-lock.json: web/package.json web/package-lock.json
 	@touch $@
 
 ##@ Measure
-.PHONY: bench bench-projector bench-live bench-fold
-bench: bench-fold bench-projector bench-live ## All benchmarks; each ends with a line RESULT {json} (BENCH=flags)
+.PHONY: bench bench-projector bench-live bench-gateway bench-fold
+bench: bench-fold bench-projector bench-live bench-gateway ## All benchmarks; each ends with a line RESULT {json} (BENCH=flags)
 
 bench-projector: build ## Events per second from the topic into the read model
 	cd bench && go run ./projector $(BENCH)
 
 bench-live: build ## Milliseconds from publishing to the browser
 	cd bench && go run ./live $(BENCH)
+
+bench-gateway: ## Frames per second beside a bare hub, memory per connection, slow clients, storms, commit to client
+	cd bench && go run ./gateway $(BENCH)
 
 bench-fold: ## Nanoseconds and allocations per event that gets its meaning
 	cd bench && go run ./fold $(BENCH)

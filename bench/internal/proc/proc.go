@@ -82,3 +82,17 @@ func CPU(pid int) (float64, error) {
 	s, err := stat(pid)
 	return float64(s.used) / ticks, err
 }
+
+// ResidentKiB is how much memory another process has resident, in KiB.
+func ResidentKiB(pid int) (float64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	if err != nil {
+		return 0, fmt.Errorf("read what process %d has resident: %w", pid, err)
+	}
+	f := strings.Fields(string(text))
+	if len(f) < 2 {
+		return 0, fmt.Errorf("read what process %d has resident: unexpected text", pid)
+	}
+	pages, err := strconv.ParseFloat(f[1], 64)
+	return pages * float64(os.Getpagesize()) / 1024, err
+}
