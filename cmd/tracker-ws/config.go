@@ -36,7 +36,7 @@ func (s *signing) check() error {
 
 type serveConfig struct {
 	signing
-	Listen      cli.Address     `help:"Where the page, the API and /v1/live answer." default:"127.0.0.1:8080"`
+	Listen      cli.Address     `help:"Where the page, the API, /v1/live and /v1/stream/sse answer." default:"127.0.0.1:8080"`
 	DatabaseURL cli.DatabaseURL `help:"Postgres, as postgres://user:password@host:port/database." required:""`
 	OpsAddr     cli.Address     `help:"Where /healthz, /readyz and /metrics answer." default:"127.0.0.1:9091"`
 	Pprof       bool            `help:"Serve profiles at the ops address."`

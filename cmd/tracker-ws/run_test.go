@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"syscall"
 	"testing"
@@ -65,7 +67,7 @@ func TestServe_aTokenOfItsOwnCommandOpensTheAPIAndTheSocket(t *testing.T) {
 		t.Errorf("/dev/token: %d, want 404: nobody is handed tokens but by cmd/dev", status)
 	}
 
-	ws := greet(t, listen, token)
+	ws, events := greet(t, listen, token), stream(t, listen, token)
 	p.Signal(syscall.SIGTERM)
 	for {
 		if _, _, err := ws.Read(t.Context()); err != nil {
@@ -74,6 +76,9 @@ func TestServe_aTokenOfItsOwnCommandOpensTheAPIAndTheSocket(t *testing.T) {
 			}
 			break
 		}
+	}
+	if rest, err := io.ReadAll(events); err != nil || !strings.Contains(string(rest), "event: close\ndata: {\"code\":4001,") {
+		t.Errorf("the stream ended with %q, %v, want its close event with 4001", rest, err)
 	}
 	if code := p.Wait(); code != 0 {
 		t.Errorf("exit code = %d, want 0", code)
@@ -123,6 +128,30 @@ func greet(t *testing.T, addr, token string) *websocket.Conn {
 		t.Fatalf("the first frame is %q, %v, want welcome", text, err)
 	}
 	return ws
+}
+
+// stream opens an event stream and returns it behind the welcome.
+func stream(t *testing.T, addr, token string) io.Reader {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet,
+		"http://"+addr+"/v1/stream/sse?sub="+url.QueryEscape(`{"sid":1,"topic":"orders"}`), http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = resp.Body.Close() })
+	events := bufio.NewReader(resp.Body)
+	for range 2 {
+		if line, err := events.ReadString('\n'); err != nil || !strings.HasPrefix(line, "id: ") && !strings.Contains(line, `"welcome"`) {
+			t.Fatalf("status %d and the line %q, %v, want the id and the welcome", resp.StatusCode, line, err)
+		}
+	}
+	return events
 }
 
 func TestServe_aDatabaseWithoutTheSchemaIsAnErrorThatSaysWhatToDo(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -29,6 +30,7 @@ type Conn struct {
 	control  []frame
 	ctrlSize int
 	closed   bool
+	stood    []Place   // when it was closed
 	draining bool      // a goroutine writes
 	writeAt  time.Time // when the write in hand began; zero when there is none
 	retire   time.Time // when it is too old
@@ -49,15 +51,19 @@ type health struct {
 	slowUntil time.Time // no other snapshot for slowness before then
 }
 
-// Connect takes on a client. The welcome frame is on its way when it returns.
-// The caller calls Close and Wait in the end, whoever ended it.
-func (h *Hub) Connect(socket Socket, peer Peer) (*Conn, error) {
+// Connect takes on a client, with the subscriptions that it asks for first: all
+// of them or, with an error that is an *Error, none. The welcome frame is on its
+// way when it returns. The caller calls Close and Wait in the end, whoever ended
+// it.
+func (h *Hub) Connect(socket Socket, peer Peer, first ...Request) (*Conn, error) {
 	now := time.Now()
 	peer.Scope = slices.Clone(peer.Scope)
 	c := &Conn{
 		hub: h, socket: socket, peer: peer, id: "c-" + rand.Text()[:10], user: user{peer.Tenant, peer.Subject},
 		quiet: make(chan struct{}), subs: make(map[int64]*sub), retire: now.Add(spread(h.cfg.MaxAge)),
 		health: health{heard: now, wrote: now, pinged: now, beatAt: now},
+
+		draining: true, // not yet, and nobody else is to begin
 	}
 	h.mu.Lock()
 	if h.users[c.user] >= h.cfg.UserConnections {
@@ -67,11 +73,26 @@ func (h *Hub) Connect(socket Socket, peer Peer) (*Conn, error) {
 	h.users[c.user]++
 	h.conns[c] = struct{}{}
 	h.mu.Unlock()
-
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.say(controlFrame("welcome", c.welcome(now)))
+	if err := c.begin(first, now); err != nil {
+		c.Close(CloseLost)
+		c.Wait()
+		return nil, err
+	}
 	return c, nil
+}
+
+// begin lets the client have the welcome and what it asks for first.
+func (c *Conn) begin(first []Request, now time.Time) error {
+	c.mu.Lock()
+	c.say(controlFrame("welcome", c.welcome(now)))
+	c.mu.Unlock()
+	for _, r := range first {
+		if e := c.Subscribe(r); e != nil {
+			return fmt.Errorf("subscription %d: %w", r.SID, e)
+		}
+	}
+	c.work.Go(c.drain)
+	return nil
 }
 
 func (c *Conn) welcome(now time.Time) welcomeFrame {
@@ -153,6 +174,7 @@ func (c *Conn) prepare(r Request) (*sub, *Error) {
 	s := &sub{conn: c, sid: r.SID, since: r.Since, shared: shared{
 		question: q, tenant: peer.Tenant, scope: peer.scope(), shape: shape(peer, q), interval: interval,
 	}}
+	s.out = s.brought()
 	s.key = peer.rights() + "\n\n" + string(q.topic) + "\n" + q.canonical() + "\n" + interval.String()
 	return s, nil
 }
@@ -217,7 +239,7 @@ func (c *Conn) Close(code CloseCode) {
 		c.mu.Unlock()
 		return
 	}
-	c.closed = true
+	c.stood, c.closed = c.places(), true
 	subs := c.order
 	c.subs, c.order = nil, nil
 	patient := code != CloseLost && code != CloseSlow && code != CloseNoPong && code != CloseRevoked

@@ -42,6 +42,9 @@ func (c *Conn) open(s *sub, whole *snapshot, live *liveFrame, b *batch) {
 		return
 	}
 	s.out = outbox{phase: open, pages: whole, opening: live, sent: live.Q, covered: b.q, caught: len(b.entries) == 0}
+	if live.Resumed {
+		s.out.epoch = live.Epoch
+	}
 	if len(b.entries) > 0 {
 		s.out.pending.add(b)
 	}
@@ -131,6 +134,7 @@ func (c *Conn) waitingBytes() int {
 func (c *Conn) drain() {
 	m := &message{parts: make([][]byte, 0, 4), kinds: make([]string, 0, 2)}
 	for c.take(m, time.Now()) {
+		c.track(m)
 		err := c.socket.Write(context.Background(), m.parts)
 		c.written(m, time.Now(), err)
 		if err != nil {
@@ -141,9 +145,10 @@ func (c *Conn) drain() {
 
 // message is some frames joined by newlines.
 type message struct {
-	parts [][]byte
-	size  int
-	kinds []string // of its frames
+	parts  [][]byte
+	size   int
+	kinds  []string // of its frames
+	places []Place  // where it takes the client, for a socket that wants to know
 }
 
 // clear makes room for the next message.
@@ -187,7 +192,7 @@ func (c *Conn) take(m *message, now time.Time) bool {
 		}
 		return false
 	}
-	c.writeAt = now
+	c.writeAt, m.places = now, c.places()
 	return true
 }
 

@@ -81,6 +81,7 @@ type outbox struct {
 	page    int
 	opening *liveFrame // until it is taken
 	sent    int64      // the client's position once it has read what was taken
+	epoch   string     // of sent; "" while the client has nothing to go on from
 	covered int64      // the end of what was taken or waits
 	pending pending
 	caught  bool      // the first delta was taken: later ones are news
@@ -109,7 +110,7 @@ func (o *outbox) next(sid int64) (frame, bool) {
 		return f, true
 	case o.opening != nil:
 		f := controlFrame("live", *o.opening)
-		o.sent, o.opening = o.opening.Q, nil
+		o.sent, o.epoch, o.opening = o.opening.Q, o.opening.Epoch, nil
 		return f, true
 	case o.pending.waiting:
 		f := deltaFrame(o.pending.topic, sid, o.sent, o.pending.body())

@@ -43,6 +43,9 @@ type Config struct {
 	// CloseWait is how long a client may take to answer a close frame. Defaults
 	// to 2 s.
 	CloseWait time.Duration
+	// KeepAlive is the time between two comments in an event stream. Defaults to
+	// 15 s.
+	KeepAlive time.Duration
 	// Log defaults to nothing.
 	Log *slog.Logger
 }
@@ -68,6 +71,7 @@ func (c Config) withDefaults() Config {
 	c.Errors = cmp.Or(c.Errors, 10)
 	c.DrainWindow = cmp.Or(c.DrainWindow, 10*time.Second)
 	c.CloseWait = cmp.Or(c.CloseWait, 2*time.Second)
+	c.KeepAlive = cmp.Or(c.KeepAlive, 15*time.Second)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}

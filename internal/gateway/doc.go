@@ -2,8 +2,10 @@
 //
 // [Gateway] is the HTTP handler of /v1/live: it checks the handshake, reads the
 // hello with its token, and hands the client to package fanout, whose frames it
-// writes and whose commands it reads. [Page] serves the dashboard and [DevToken]
-// hands out tokens on a developer's machine.
+// writes and whose commands it reads. [Gateway.Stream] is that of
+// /v1/stream/sse: the same frames as server-sent events, for whom no WebSocket
+// comes through. [Page] serves the dashboard and [DevToken] hands out tokens on
+// a developer's machine.
 //
 // # Promises
 //
@@ -17,14 +19,18 @@
 //     connection.
 //   - Close codes. Every connection that we end is closed with a code of the one
 //     table, which is in package fanout.
+//   - Streams. The id of each event is where the client stands once it has read
+//     it, so whoever comes back with the last one misses nothing and gets nothing
+//     twice.
 //   - Shutdown. When its context ends, Run takes no new connection, tells all
 //     clients when to come back, closes them spread over a bounded time, and
 //     returns nil when the last handler is done.
 //
 // # Concurrency
 //
-// A connection has the goroutine of its HTTP handler, which reads, and those of
-// its fanout.Conn. Run uses its caller's goroutine.
+// A connection has the goroutine of its HTTP handler, which reads (on a stream it
+// waits, and keeps the connection in use), and those of its fanout.Conn. Run uses
+// its caller's goroutine.
 //
 // # Not here
 //

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -12,12 +13,13 @@ import (
 	"github.com/waybill-io/waybill/internal/fanout"
 )
 
-// Gateway is the handler of the live socket.
+// Gateway is the handler of the live socket; Stream is that of the event stream.
 type Gateway struct {
 	hub      *fanout.Hub
 	verifier Verifier
 	cfg      Config
 	meter    *Meter
+	streams  atomic.Int64   // guests that are listeners
 	work     sync.WaitGroup // one per guest; grows under mu and only while not draining
 
 	mu       sync.Mutex
@@ -36,6 +38,7 @@ func New(hub *fanout.Hub, verifier Verifier, meter *Meter, cfg Config) *Gateway 
 		g.meter = NewMeter(nil)
 	}
 	g.meter.watch(hub)
+	g.meter.watchStreams(&g.streams)
 	return g
 }
 

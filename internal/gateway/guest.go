@@ -29,9 +29,9 @@ func (u *guest) arrive(socket carrier) {
 	u.socket = socket
 }
 
-// connect lets the client in, which has arrived.
-func (u *guest) connect(hub *fanout.Hub, peer fanout.Peer) error {
-	conn, err := hub.Connect(u.socket, peer)
+// connect lets the client in, which has arrived, with what it asks for first.
+func (u *guest) connect(hub *fanout.Hub, peer fanout.Peer, first ...fanout.Request) error {
+	conn, err := hub.Connect(u.socket, peer, first...)
 	if err != nil {
 		return err
 	}

@@ -89,6 +89,15 @@ func originAllowed(r *http.Request, list []string) bool {
 	if own, ok := parseOrigin(scheme(r) + "://" + r.Host); ok && origin == own {
 		return true
 	}
+	return inList(origin, list)
+}
+
+// inList reports whether an origin is one of a list.
+func inList(origin string, list []string) bool {
+	origin, ok := parseOrigin(origin)
+	if !ok {
+		return false
+	}
 	for _, text := range list {
 		if allowed, ok := parseOrigin(text); ok && origin == allowed {
 			return true

@@ -67,7 +67,10 @@ func start(t *testing.T, hubCfg fanout.Config, cfg gateway.Config) *stack {
 	s.gateway = gateway.New(s.hub, verifier, meter, cfg)
 	mux := http.NewServeMux()
 	mux.Handle("/v1/live", s.gateway)
-	s.server = httptest.NewServer(mux)
+	mux.Handle("/v1/stream/sse", s.gateway.Stream())
+	s.server = httptest.NewUnstartedServer(mux)
+	s.server.Config.ConnContext = gateway.ConnContext
+	s.server.Start()
 
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 2)

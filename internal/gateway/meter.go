@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -89,6 +90,13 @@ func (m *Meter) Observe(t fanout.Timing, d time.Duration) {
 
 // watch registers the gauges of a hub.
 func (m *Meter) watch(hub *fanout.Hub) { m.registerer.MustRegister(gauges{hub}) }
+
+// watchStreams registers the gauge of event streams.
+func (m *Meter) watchStreams(n *atomic.Int64) {
+	m.registerer.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: prefix + "streams", Help: "Of the connections, those that are event streams (SSE).",
+	}, func() float64 { return float64(n.Load()) }))
+}
 
 // gauges reads the hub once for every scrape.
 type gauges struct{ hub *fanout.Hub }

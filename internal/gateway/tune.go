@@ -10,11 +10,8 @@ const (
 // tune limits what the kernel buffers for a connection. A limit that cannot be
 // set costs memory and freshness of slow clients, no correctness.
 func tune(conn net.Conn) {
-	if inner, ok := conn.(interface{ NetConn() net.Conn }); ok {
-		conn = inner.NetConn() // below TLS
-	}
-	tcp, ok := conn.(*net.TCPConn)
-	if !ok {
+	tcp := tcpBelow(conn)
+	if tcp == nil {
 		return
 	}
 	_ = tcp.SetWriteBuffer(sendBuffer)
@@ -23,4 +20,13 @@ func tune(conn net.Conn) {
 		return
 	}
 	_ = raw.Control(limitNotSent)
+}
+
+// tcpBelow is the TCP connection that conn is or stands on; nil for another kind.
+func tcpBelow(conn net.Conn) *net.TCPConn {
+	if inner, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		conn = inner.NetConn() // below TLS
+	}
+	tcp, _ := conn.(*net.TCPConn)
+	return tcp
 }

@@ -49,6 +49,7 @@ func (s Site) Run(ctx context.Context, server *ops.Server, log *slog.Logger) err
 	door := &door{}
 	srv := &http.Server{
 		Handler: door, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+		ConnContext: gateway.ConnContext,
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
@@ -106,7 +107,7 @@ func readiness(feed *ops.Check) func(error) {
 	}
 }
 
-// handler routes: the socket, the read API, the page and, for developers,
+// handler routes: the socket and its stream, the read API, the page and, for developers,
 // tokens.
 func (s Site) handler(reader *readmodel.Reader, hub *fanout.Hub, meter *gateway.Meter, server *ops.Server, log *slog.Logger) (*gateway.Gateway, http.Handler, error) {
 	verifier, err := auth.NewVerifier(s.Auth)
@@ -126,6 +127,7 @@ func (s Site) handler(reader *readmodel.Reader, hub *fanout.Hub, meter *gateway.
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/v1/live", sockets)
+	mux.Handle("/v1/stream/sse", sockets.Stream())
 	mux.Handle("/v1/", api)
 	mux.Handle("/", page)
 	if s.DevTenant != "" {
