@@ -1,6 +1,7 @@
 // Package schemas holds the written contracts, as files to be embedded: the JSON
-// Schemas of the events, the AsyncAPI document of the topics, the OpenAPI document
-// of the read API, and the SQL migrations of the read model.
+// Schemas of the events and of the frames of the live socket, the AsyncAPI
+// documents of the topics and of the socket, the OpenAPI document of the read API,
+// and the SQL migrations of the read model.
 //
 // # Promises
 //

@@ -14,6 +14,11 @@ var Events embed.FS
 //go:embed asyncapi.yaml
 var AsyncAPI []byte
 
+// AsyncAPILive describes the live socket track.v1 (AsyncAPI 3).
+//
+//go:embed asyncapi-live.yaml
+var AsyncAPILive []byte
+
 // Postgres holds the migrations postgres/NNNNN_what.sql, forward only.
 //
 //go:embed postgres/*.sql

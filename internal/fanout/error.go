@@ -18,6 +18,13 @@ const (
 	Internal        Code = "internal"
 )
 
+// Codes are all of them.
+func Codes() []Code {
+	return []Code{
+		BadRequest, Unauthenticated, Forbidden, UnknownTopic, BadFilter, Limit, RateLimited, Overloaded, Internal,
+	}
+}
+
 // Retryable reports whether asking again may succeed without asking otherwise.
 func (c Code) Retryable() bool {
 	return c == RateLimited || c == Overloaded || c == Internal

@@ -81,6 +81,11 @@ const (
 	ResetFilter  ResetCode = "filter"  // the filter is another than when the position was given
 )
 
+// ResetCodes are all of them.
+func ResetCodes() []ResetCode {
+	return []ResetCode{ResetSlow, ResetHistory, ResetEpoch, ResetAuthz, ResetFilter}
+}
+
 // encodeFrame panics where a frame cannot be JSON, which its type rules out.
 func encodeFrame(f any) []byte {
 	b, err := json.Marshal(f, json.Deterministic(true))

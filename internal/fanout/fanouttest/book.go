@@ -3,7 +3,6 @@ package fanouttest
 import (
 	"bytes"
 	"fmt"
-	"strings"
 	"sync"
 
 	"github.com/go-json-experiment/json"
@@ -57,6 +56,15 @@ func (b *Book) Drop(sid int64) {
 	defer b.mu.Unlock()
 	delete(b.views, sid)
 	b.over[sid] = true
+}
+
+// Forget notes that sid is going to be subscribed for something else: what still
+// comes for it may be of either until the server says something of the new one.
+func (b *Book) Forget(sid int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.views[sid] = newView(sid, nil)
+	b.views[sid].torn = true
 }
 
 // View returns a copy of what is known of sid.
@@ -142,6 +150,9 @@ func (b *Book) take(f Frame) {
 		}
 		return
 	}
+	if v.torn && !b.fits(v, f) {
+		return
+	}
 	switch f.T {
 	case "snap":
 		b.snap(v, f)
@@ -164,8 +175,8 @@ func (b *Book) read(v *View, row jsontext.Value) known {
 	if err != nil {
 		b.violate("sid %d: %v", v.SID, err)
 	}
-	if !strings.HasPrefix(k.of(), b.Prefix) {
-		b.violate("sid %d: row %s is of another tenant", v.SID, k.of())
+	if id, is := k.foreign(b.Prefix); is {
+		b.violate("sid %d: row %s is of another tenant", v.SID, id)
 	}
 	return k
 }

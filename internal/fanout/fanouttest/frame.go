@@ -2,6 +2,7 @@ package fanouttest
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -82,6 +83,7 @@ type known struct {
 	Stream   string `json:"stream"`
 	StreamID string `json:"stream_id"`
 	Source   string `json:"source"`
+	Topic    string `json:"topic"` // of a count
 }
 
 func readKnown(text jsontext.Value) (known, error) {
@@ -102,10 +104,11 @@ func (k known) key() string {
 	return EntryKey(k.Stream, k.StreamID, k.Source, k.ID)
 }
 
-// of is the entity whose id says whose tenant's it is.
-func (k known) of() string {
-	if k.Stream == "" {
-		return k.ID
+// foreign names the entity when its id has not the prefix of its tenant's; a
+// count is of none.
+func (k known) foreign(prefix string) (id string, is bool) {
+	if id = k.ID; k.Stream != "" {
+		id = k.StreamID
 	}
-	return k.StreamID
+	return id, k.Topic == "" && !strings.HasPrefix(id, prefix)
 }

@@ -113,7 +113,10 @@ func (b *book) tell(f told) {
 		b.facts = append(b.facts, f)
 	}
 	if f.Alert {
-		b.alerts[b.epoch] = append(b.alerts[b.epoch], fanout.LogEntry{Seq: b.seq, Row: f.row(fanout.Alerts)})
+		row := f.row(fanout.Alerts)
+		b.alerts[b.epoch] = append(slices.DeleteFunc(b.alerts[b.epoch], func(e fanout.LogEntry) bool {
+			return e.Seq == b.seq && e.Row.Key() == row.Key()
+		}), fanout.LogEntry{Seq: b.seq, Row: row})
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/waybill-io/waybill/internal/fanout"
 )
 
 // heartbeat holds what the server says that it sent against what came.
@@ -18,6 +20,25 @@ func (b *Book) heartbeat(f Frame) {
 			b.violate("hb says that sid %d was sent %d, and it has %d", sid, seq, v.Pos)
 		}
 	}
+}
+
+// fits reports whether a frame goes on with what is known, which one of the
+// subscription that had the sid before need not. A first page always begins
+// anew.
+func (b *Book) fits(v *View, f Frame) bool {
+	switch f.T {
+	case "snap":
+		if f.Page == 1 {
+			v.reset("")
+			v.Resets, v.was = v.Resets[:len(v.Resets)-1], fanout.Position{}
+		}
+		return f.Page == 1 || v.staged != nil && v.more && f.Page == v.page+1
+	case "live":
+		return f.Resumed && v.asked != nil || v.staged != nil && !v.more
+	case "d", "ev":
+		return v.Live && f.P == v.Pos
+	}
+	return true
 }
 
 // snap holds that pages follow each other, and nothing is twice on them.

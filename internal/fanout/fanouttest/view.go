@@ -35,6 +35,7 @@ type View struct {
 	more   bool
 	asked  *fanout.Since
 	was    fanout.Position // of the last thing that the client knew
+	torn   bool            // frames of what the sid was before may still come
 }
 
 // newView is a view of nothing, or one that goes on from another.
