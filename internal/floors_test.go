@@ -33,15 +33,16 @@ var table = map[string]rule{
 
 	"internal/topic": {floor: 3, may: []string{"events", "internal/projector", "internal/ingest"}},
 	"internal/readmodel": {floor: 3, may: []string{
-		"events", "internal/tracking", "internal/projector", "internal/fanout", "internal/query", "schemas",
+		"events", "internal/tracking", "internal/projector", "internal/fanout", "internal/query", "internal/share", "internal/auth", "schemas",
 	}},
-	"internal/gateway":  {floor: 3, may: []string{"events", "internal/fanout", "internal/auth"}},
+	"internal/gateway":  {floor: 3, may: []string{"events", "internal/fanout", "internal/share", "internal/auth", "internal/limit"}},
 	"internal/devstack": {floor: 3},
 
 	"internal/ingest":    {floor: 2, may: []string{"events", "internal/auth"}},
 	"internal/projector": {floor: 2, may: []string{"events", "internal/tracking"}},
 	"internal/fanout":    {floor: 2, may: []string{"events", "internal/tracking"}},
-	"internal/query":     {floor: 2, may: []string{"events", "internal/tracking", "internal/auth"}},
+	"internal/query":     {floor: 2, may: []string{"events", "internal/tracking", "internal/auth", "internal/limit"}},
+	"internal/share":     {floor: 2, may: []string{"events", "internal/tracking", "internal/limit"}},
 	"internal/carriers":  {floor: 2, may: []string{"events"}},
 	"internal/scenario":  {floor: 2, may: []string{"events"}},
 
@@ -51,6 +52,7 @@ var table = map[string]rule{
 	"schemas":        {floor: 0, embed: true},
 	"web":            {floor: 0, embed: true},
 	"internal/auth":  {floor: 0},
+	"internal/limit": {floor: 0},
 	"internal/ops":   {floor: 0},
 	"internal/fault": {floor: 0},
 }

@@ -58,7 +58,7 @@ func openSite(ctx context.Context, feed fanout.Feed, snapshots fanout.Snapshots,
 	s := &site{tally: newTally(meter), conns: make(map[net.Conn]struct{}), served: served{URL: "http://" + l.Addr().String(), Token: token}}
 	cfg.Meter, cfg.UserConnections = s.tally, 1<<20
 	s.hub = fanout.New(feed, snapshots, cfg)
-	live := gateway.New(s.hub, verifier, meter, gateway.Config{Connections: 1 << 20, DrainWindow: time.Millisecond, CloseWait: 100 * time.Millisecond})
+	live := gateway.New(s.hub, verifier, meter, gateway.Config{Connections: 1 << 20, Handshakes: 1 << 20, DrainWindow: time.Millisecond, CloseWait: 100 * time.Millisecond})
 	s.server = &http.Server{Handler: live, ReadHeaderTimeout: 10 * time.Second, ConnState: s.note}
 	ctx, s.cancel = context.WithCancel(ctx)
 	s.work, ctx = errgroup.WithContext(ctx)

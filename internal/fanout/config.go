@@ -69,6 +69,10 @@ type Config struct {
 	ReconnectMax  time.Duration
 	// Alerts reads the topic of that name; without it there is none.
 	Alerts AlertLog
+	// Revoked reports whether what a peer came with was taken back since. It is
+	// asked about whoever connects or renews, and about all by [Hub.Expel].
+	// Defaults to nobody.
+	Revoked func(Peer) bool
 	// Ready is called with nil when the feed is read again and with an error
 	// when it cannot be. It is not called while nobody is subscribed. It must
 	// not block. Defaults to nothing.
@@ -113,6 +117,9 @@ func (c Config) withDefaults() Config {
 	or(&c.MaxAge, 6*time.Hour)
 	or(&c.ReconnectBase, 500*time.Millisecond)
 	or(&c.ReconnectMax, 20*time.Second)
+	if c.Revoked == nil {
+		c.Revoked = func(Peer) bool { return false }
+	}
 	if c.Ready == nil {
 		c.Ready = func(error) {}
 	}

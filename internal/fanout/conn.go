@@ -78,6 +78,7 @@ func (h *Hub) Connect(socket Socket, peer Peer, first ...Request) (*Conn, error)
 		c.Wait()
 		return nil, err
 	}
+	c.expel()
 	return c, nil
 }
 
@@ -107,13 +108,6 @@ func (c *Conn) welcome(now time.Time) welcomeFrame {
 
 // ID names the connection in logs.
 func (c *Conn) ID() string { return c.id }
-
-// Peer is who is at the other end, as the newest token says.
-func (c *Conn) Peer() Peer {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.peer
-}
 
 // Subscribe starts a subscription. One that has the same id is replaced, unless
 // it is the same and no position is given: then nothing happens. What is refused
@@ -203,6 +197,7 @@ func (c *Conn) Heard() {
 // Renew takes the peer of a new token. It reports false when that is not the
 // peer of the old one, with other rights or another name; then nothing changes.
 func (c *Conn) Renew(p Peer) bool {
+	defer c.expel()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if p.Subject != c.peer.Subject || p.rights() != c.peer.rights() {

@@ -199,36 +199,3 @@ func TestALinkThatHasExpiredIsClosedForGood(t *testing.T) {
 		c.Wait()
 	})
 }
-
-func TestWhoeverIsRevokedIsClosedAndGetsNothingMore(t *testing.T) {
-	inBubble(t, fanout.Config{}, func(b *bench) {
-		b.model.Put(acme, shipment("S-1", 1, "in_transit"))
-		pipes := map[string]*pipe{}
-		for _, id := range []string{"stays", "goes", "stuck"} {
-			p := newPipe()
-			pipes[id] = p
-			c := b.visit(p, fanout.Peer{Subject: id, Tenant: acme, Scope: []string{"read"}, Expires: time.Now().Add(time.Hour), ID: id})
-			b.subscribe(c, p, fanout.Request{SID: 1, Topic: fanout.Shipments})
-			defer b.leave(c)
-		}
-		b.settle(time.Second)
-		pipes["stuck"].pause(true)
-		b.model.Put(acme, shipment("S-1", 2, "lost"))
-		b.settle(time.Second)
-		b.model.Put(acme, shipment("S-1", 3, "in_transit")) // not yet read when they are revoked
-		b.hub.Expel(func(p fanout.Peer) bool { return p.ID != "stays" })
-		b.settle(10 * time.Millisecond)
-		pipes["stuck"].pause(false)
-		b.settle(time.Second)
-		for id, want := range map[string]fanout.CloseCode{"stays": 0, "goes": fanout.CloseRevoked, "stuck": fanout.CloseRevoked} {
-			if got := pipes[id].closed(); got != want {
-				t.Errorf("%s: closed with %d, want %d", id, got, want)
-			}
-		}
-		for id, want := range map[string]int{"stays": 2, "goes": 1, "stuck": 0} {
-			if got := len(pipes[id].book.Frames("d")); got != want {
-				t.Errorf("%s: %d deltas, want %d", id, got, want)
-			}
-		}
-	})
-}

@@ -38,15 +38,22 @@ func (h *Hub) rounds(now time.Time) ([]*Conn, time.Duration) {
 	return conns, h.lag(now)
 }
 
-// Expel closes the connections of peers whose token or link was revoked, at
-// once: what waits for them is not sent. Whoever connects or renews meanwhile
-// is for the caller to ask about.
-func (h *Hub) Expel(revoked func(Peer) bool) {
+// Expel closes the connections of all who are revoked, at once: what waits for
+// them is not sent. Whoever connects or renews meanwhile is closed as well.
+func (h *Hub) Expel() {
 	conns, _ := h.rounds(time.Now())
 	for _, c := range conns {
-		if revoked(c.Peer()) {
-			c.Close(CloseRevoked)
-		}
+		c.expel()
+	}
+}
+
+// expel closes the connection if its peer is revoked.
+func (c *Conn) expel() {
+	c.mu.Lock()
+	peer := c.peer
+	c.mu.Unlock()
+	if c.hub.cfg.Revoked(peer) {
+		c.Close(CloseRevoked)
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/waybill-io/waybill/internal/auth"
 	"github.com/waybill-io/waybill/internal/fanout"
 )
 
@@ -189,12 +188,13 @@ func (s *session) renew(line []byte) fanout.CloseCode {
 	if problem != nil {
 		return s.answer(nil, problem)
 	}
-	p, err := s.gateway.verifier.Verify(f.Token)
-	if err != nil {
-		s.gateway.meter.auth.WithLabelValues(auth.Reason(err)).Inc()
+	peer, code := s.gateway.identify(f.Token, s.log)
+	switch {
+	case code == fanout.CloseInternal:
+		return s.answer(nil, &fanout.Error{Code: fanout.Internal, Msg: "the token could not be looked at"})
+	case code == fanout.CloseUnauthenticated || code == fanout.CloseRevoked:
 		return s.answer(nil, &fanout.Error{Code: fanout.Unauthenticated, Msg: "the token was not accepted"})
-	}
-	if !s.live().Renew(peerOf(p)) {
+	case code != 0 || !s.live().Renew(peer):
 		return fanout.ClosePermissions
 	}
 	return 0

@@ -33,6 +33,16 @@ type Config struct {
 	MessageTimeout time.Duration
 	// MessageBytes is how large a message of a client may be. Defaults to 16 KiB.
 	MessageBytes int64
+	// Handshakes is how many clients are let in per second, of all addresses and
+	// of one; five times as many may come at once. Clients on this machine are not
+	// counted as of one address. Default to 500 and 50.
+	Handshakes        int
+	AddressHandshakes int
+	// Proxies is how many proxies stand before the gateway, of which each appends
+	// to X-Forwarded-For. Defaults to none: the header is not looked at.
+	Proxies int
+	// Links opens links. Defaults to none: no secret opens anything.
+	Links Links
 	// Commands is how many a client may send per second. Defaults to 20.
 	Commands int
 	// Errors is how many a client may make. Defaults to 10.
@@ -67,6 +77,8 @@ func (c Config) withDefaults() Config {
 	c.HelloTimeout = cmp.Or(c.HelloTimeout, 5*time.Second)
 	c.MessageTimeout = cmp.Or(c.MessageTimeout, 10*time.Second)
 	c.MessageBytes = cmp.Or(c.MessageBytes, 16<<10)
+	c.Handshakes = cmp.Or(c.Handshakes, 500)
+	c.AddressHandshakes = cmp.Or(c.AddressHandshakes, 50)
 	c.Commands = cmp.Or(c.Commands, 20)
 	c.Errors = cmp.Or(c.Errors, 10)
 	c.DrainWindow = cmp.Or(c.DrainWindow, 10*time.Second)

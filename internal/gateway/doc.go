@@ -10,10 +10,10 @@
 // # Promises
 //
 //   - Handshake. A foreign Origin, a token in the URL, a client without the
-//     subprotocol track.v1.json and a connection above the limit are refused
-//     before a socket exists.
-//   - Tenants. What a client sees is decided by the token in its first message,
-//     and by nothing else it sends.
+//     subprotocol track.v1.json, a connection above the limit and clients that
+//     come too fast are refused before a socket exists.
+//   - Tenants. What a client sees is decided by the token in its first message, or
+//     by the secret of a link, and by nothing else it sends.
 //   - Limits. A message has at most 16 KB, arrives within 10 s of its first frame
 //     and is text in UTF-8; commands are limited per second; ten errors end the
 //     connection.

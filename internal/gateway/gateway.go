@@ -19,6 +19,7 @@ type Gateway struct {
 	verifier Verifier
 	cfg      Config
 	meter    *Meter
+	pace     pace
 	streams  atomic.Int64   // guests that are listeners
 	work     sync.WaitGroup // one per guest; grows under mu and only while not draining
 
@@ -34,6 +35,7 @@ func New(hub *fanout.Hub, verifier Verifier, meter *Meter, cfg Config) *Gateway 
 		hub: hub, verifier: verifier, cfg: cfg.withDefaults(), meter: meter,
 		guests: make(map[*guest]struct{}),
 	}
+	g.pace = newPace(g.cfg)
 	if g.meter == nil {
 		g.meter = NewMeter(nil)
 	}
@@ -44,10 +46,13 @@ func New(hub *fanout.Hub, verifier Verifier, meter *Meter, cfg Config) *Gateway 
 
 // ServeHTTP upgrades a request and serves its socket until that is closed.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if p := g.hurried(r); p != nil {
+		p.write(w)
+		return
+	}
 	s := newSession(g, r)
 	if !g.enter(&s.guest) {
-		w.Header().Set("Retry-After", "5")
-		problem(w, http.StatusServiceUnavailable, "overloaded", "no more connections at the moment")
+		overloaded("no more connections at the moment").write(w)
 		return
 	}
 	defer g.exit(&s.guest)

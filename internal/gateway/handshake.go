@@ -18,8 +18,11 @@ type refusal struct {
 }
 
 func (p *refusal) write(w http.ResponseWriter) {
-	if p.status == http.StatusMethodNotAllowed {
+	switch p.status {
+	case http.StatusMethodNotAllowed:
 		w.Header().Set("Allow", http.MethodGet)
+	case http.StatusServiceUnavailable:
+		comeBack(w.Header())
 	}
 	problem(w, p.status, p.code, p.detail)
 }

@@ -47,11 +47,18 @@ func authConfig() auth.Config {
 // start runs everything until the end of the test.
 func start(t *testing.T, hubCfg fanout.Config, cfg gateway.Config) *stack {
 	t.Helper()
-	s := &stack{t: t, model: fanouttest.NewModel(), registry: prometheus.NewRegistry()}
 	verifier, err := auth.NewVerifier(authConfig())
 	if err != nil {
 		t.Fatalf("NewVerifier: %v", err)
 	}
+	return startWith(t, verifier, hubCfg, cfg)
+}
+
+// startWith is start with a verifier of the test's own.
+func startWith(t *testing.T, verifier gateway.Verifier, hubCfg fanout.Config, cfg gateway.Config) *stack {
+	t.Helper()
+	s := &stack{t: t, model: fanouttest.NewModel(), registry: prometheus.NewRegistry()}
+	var err error
 	if s.signer, err = auth.NewSigner(authConfig()); err != nil {
 		t.Fatalf("NewSigner: %v", err)
 	}
@@ -252,3 +259,5 @@ func shipment(id string, v int64, status string) *fanout.ShipmentRow {
 func hubConfig() fanout.Config { return fanout.Config{} }
 
 func gatewayConfig() gateway.Config { return gateway.Config{} }
+
+func shipmentID(s string) events.ShipmentID { return events.ShipmentID(s) }

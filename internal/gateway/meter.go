@@ -20,6 +20,7 @@ type Meter struct {
 	timings    map[fanout.Timing]prometheus.Histogram
 	closes     *prometheus.CounterVec
 	auth       *prometheus.CounterVec
+	hurried    *prometheus.CounterVec
 	origins    prometheus.Counter
 }
 
@@ -48,6 +49,7 @@ func NewMeter(r prometheus.Registerer) *Meter {
 		fanout.CountSubscribes:   vec("subscribes_total", "Requests to subscribe, by outcome.", "outcome"),
 	}
 	m.closes = vec("closes_total", "Connections that ended, by code.", "code")
+	m.hurried = vec("handshakes_refused_total", "Handshakes refused because too many came, of one address or in all.", "limit")
 	m.auth = vec("auth_failures_total", "Tokens that were refused, by reason.", "reason")
 	m.origins = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: prefix + "origin_refused_total", Help: "Handshakes refused for their Origin."})

@@ -11,8 +11,6 @@ import (
 
 	"github.com/coder/websocket"
 
-	"github.com/waybill-io/waybill/events"
-	"github.com/waybill-io/waybill/internal/auth"
 	"github.com/waybill-io/waybill/internal/fanout"
 )
 
@@ -92,26 +90,6 @@ func (s *session) admit(h *hello) fanout.CloseCode {
 		return fanout.CloseTooMany
 	}
 	return 0
-}
-
-// identify answers whom a token speaks for, or the code for a client that may
-// not be here.
-func (g *Gateway) identify(token string, log *slog.Logger) (fanout.Peer, fanout.CloseCode) {
-	p, err := g.verifier.Verify(token)
-	if err != nil {
-		g.meter.auth.WithLabelValues(auth.Reason(err)).Inc()
-		log.Info("token refused", "reason", auth.Reason(err))
-		return fanout.Peer{}, fanout.CloseUnauthenticated
-	}
-	peer := peerOf(p)
-	if !peer.MayRead() {
-		return fanout.Peer{}, fanout.CloseForbidden
-	}
-	return peer, 0
-}
-
-func peerOf(p auth.Principal) fanout.Peer {
-	return fanout.Peer{Subject: p.Subject, Tenant: events.TenantID(p.Tenant), Scope: p.Scope, Expires: p.Expires}
 }
 
 // read takes in messages until one ends the connection.

@@ -21,9 +21,13 @@ func (g *Gateway) stream(w http.ResponseWriter, r *http.Request) {
 		g.preflight(w, r)
 		return
 	}
+	if p := g.hurried(r); p != nil {
+		refuseStream(w, p)
+		return
+	}
 	l := &listener{gateway: g, log: g.cfg.Log.With("remote", r.RemoteAddr)}
 	if !g.enter(&l.guest) {
-		refuseStream(w, &refusal{http.StatusServiceUnavailable, "overloaded", "no more connections at the moment"})
+		refuseStream(w, overloaded("no more connections at the moment"))
 		return
 	}
 	defer g.exit(&l.guest)
@@ -105,14 +109,22 @@ func (l *listener) inspect(w http.ResponseWriter, r *http.Request) ([]subFrame, 
 		return nil, peer, &refusal{http.StatusForbidden, "origin", "this origin may not connect"}
 	}
 	peer, code := g.identify(bearer(r), l.log)
-	if code == fanout.CloseUnauthenticated {
-		return nil, peer, &refusal{http.StatusUnauthorized, "invalid_token", "the request needs a valid token"}
-	}
 	if code != 0 {
-		return nil, peer, &refusal{http.StatusForbidden, string(fanout.Forbidden), code.String()}
+		return nil, peer, unidentified(code)
 	}
 	subs, refused := g.wanted(w, r)
 	return subs, peer, refused
+}
+
+// unidentified is the answer to whom a socket would be closed on with a code.
+func unidentified(code fanout.CloseCode) *refusal {
+	switch code { //nolint:exhaustive // the codes that identify returns
+	case fanout.CloseUnauthenticated, fanout.CloseRevoked:
+		return &refusal{http.StatusUnauthorized, "invalid_token", "the request needs a valid token"}
+	case fanout.CloseInternal:
+		return overloaded("the token cannot be looked at now")
+	}
+	return &refusal{http.StatusForbidden, string(fanout.Forbidden), code.String()}
 }
 
 // bearer is the token of a request; "" when it has none or several.
@@ -144,9 +156,6 @@ func refusedConnect(err error) *refusal {
 	return &refusal{http.StatusBadRequest, string(e.Code), err.Error()}
 }
 
-// retryAfter is the header of answers after which the same request may succeed.
-const retryAfter = "5"
-
 // refuseStream answers with a problem document instead of a stream.
 func refuseStream(w http.ResponseWriter, p *refusal) {
 	h := w.Header()
@@ -156,7 +165,7 @@ func refuseStream(w http.ResponseWriter, p *refusal) {
 	case http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		h.Set("Retry-After", retryAfter)
+		comeBack(h)
 	}
 	problem(w, p.status, p.code, p.detail)
 }

@@ -211,15 +211,6 @@ func TestOneUserCannotCrowdOutTheOthers(t *testing.T) {
 	})
 }
 
-func TestUsersWhoRestedAreForgotten(t *testing.T) {
-	if got := query.Remembered(10_000, at, at.Add(time.Minute)); got != 10_000 {
-		t.Errorf("%d users are remembered, want the 10,000 of the last minute", got)
-	}
-	if got := query.Remembered(10_000, at, at); got != 20_000 {
-		t.Errorf("%d users are remembered, want all who ask now", got)
-	}
-}
-
 func TestRequestsAreMeasured(t *testing.T) {
 	metrics := prometheus.NewRegistry()
 	c := open(t, sample(), query.Config{Metrics: metrics})

@@ -16,6 +16,7 @@ import (
 
 	"github.com/waybill-io/waybill/events"
 	"github.com/waybill-io/waybill/internal/auth"
+	"github.com/waybill-io/waybill/internal/limit"
 )
 
 // ScopeRead is the scope that a token needs.
@@ -39,7 +40,7 @@ type api struct {
 	store   Store
 	tokens  Verifier
 	cursors sealer
-	users   *limiter
+	users   *limit.Keys
 	log     *slog.Logger
 }
 
@@ -56,7 +57,7 @@ func New(cfg Config, store Store, tokens Verifier, log *slog.Logger) (http.Handl
 	}
 	a := &api{
 		store: store, tokens: tokens, cursors: sealer{cfg.CursorKey}, log: log,
-		users: newLimiter(cfg.PerSecond),
+		users: limit.NewKeys(cfg.PerSecond, int(2*cfg.PerSecond)),
 	}
 	mux := http.NewServeMux()
 	a.routes(mux)

@@ -1,10 +1,6 @@
 package query
 
-import (
-	"fmt"
-	"net/http"
-	"time"
-)
+import "net/http"
 
 // Patterns lists what the routes register with the multiplexer.
 func Patterns() []string {
@@ -21,16 +17,4 @@ type recorder struct {
 func (r *recorder) HandleFunc(pattern string, h func(http.ResponseWriter, *http.Request)) {
 	r.patterns = append(r.patterns, pattern)
 	r.ServeMux.HandleFunc(pattern, h)
-}
-
-// Remembered reports how many users a limiter remembers after n users asked once
-// at each of the given moments.
-func Remembered(n int, moments ...time.Time) int {
-	l := newLimiter(1)
-	for i, now := range moments {
-		for u := range n {
-			l.allow(fmt.Sprint(i, "|", u), now)
-		}
-	}
-	return len(l.users)
 }

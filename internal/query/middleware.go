@@ -56,7 +56,7 @@ func (a *api) authenticate(ctx huma.Context, next func(huma.Context)) {
 		answer(ctx, refuse(http.StatusForbidden, CodeForbidden, "The token does not let its bearer read."))
 		return
 	}
-	if !a.users.allow(principal.Tenant+"|"+principal.Subject, time.Now()) {
+	if !a.users.Allow(principal.Tenant+"|"+principal.Subject, time.Now()) {
 		answer(ctx, refuse(http.StatusTooManyRequests, CodeRateLimited, "There are too many requests of one user."))
 		return
 	}
