@@ -37,16 +37,16 @@ func (r *EntryRow) MarshalJSON() ([]byte, error) { return r.JSON, nil }
 func (r *EntryRow) StatusName() string { return "" }
 
 // Field knows type, source, shipment and order.
-func (r *EntryRow) Field(name string) (string, bool) {
+func (r *EntryRow) Field(name string) (Value, bool) {
 	switch name {
 	case "type":
-		return string(r.Type), true
+		return text(r.Type), true
 	case "source":
-		return string(r.Source), true
+		return text(r.Source), true
 	case "shipment":
-		return string(r.Shipment), true
+		return text(r.Shipment), true
 	case "order":
-		return string(r.Order), true
+		return text(r.Order), true
 	}
-	return "", false
+	return Value{}, false
 }

@@ -9,8 +9,10 @@ import (
 // decides: SQL narrows candidates and nothing else. The zero Filter wants every
 // row.
 type Filter struct {
-	root  node // nil for every row
-	canon string
+	root     node // nil for every row
+	canon    string
+	ids      []string // see IDs
+	statuses []string // see Statuses
 }
 
 // Match reports whether the filter wants the row.
@@ -27,11 +29,28 @@ func (f Filter) Canonical() string {
 
 // Statuses returns statuses that every wanted row has one of, sorted; nil when
 // the filter says nothing about them.
-func (f Filter) Statuses() []string {
+func (f Filter) Statuses() []string { return f.statuses }
+
+// IDs returns ids that every wanted row has one of, sorted; nil when the filter
+// says nothing about them. A row's id never changes.
+func (f Filter) IDs() []string { return f.ids }
+
+// never reports whether no row of that id was or will be wanted.
+func (f Filter) never(id string) bool {
+	if f.ids == nil {
+		return false
+	}
+	_, found := slices.BinarySearch(f.ids, id)
+	return !found
+}
+
+// among returns texts of which every wanted row has one in a field; nil when
+// those may be any.
+func (f Filter) among(field string) []string {
 	if f.root == nil {
 		return nil
 	}
-	return f.root.statuses()
+	return f.root.among(field).values
 }
 
 const everything = `{"and":[]}`
@@ -40,53 +59,24 @@ func newFilter(root node) Filter {
 	if root == nil {
 		return Filter{}
 	}
-	return Filter{root: root, canon: root.canonical()}
+	f := Filter{root: root, canon: root.canonical()}
+	f.ids, f.statuses = f.among("id"), f.among("status")
+	return f
 }
 
 // node is a part of a filter. Nodes do not change.
 type node interface {
 	match(r Row) bool
 	canonical() string
-	// statuses is a superset of the statuses that matching rows have, or nil
-	// when that may be any.
-	statuses() []string
+	// among says what matching rows have in a field of texts.
+	among(field string) choice
 }
 
-// leaf wants rows whose field has one of some values.
-type leaf struct {
-	field  string
-	values []string // sorted, distinct, not empty
-}
-
-func (l leaf) match(r Row) bool {
-	v, ok := r.Field(l.field)
-	if !ok {
-		return false
-	}
-	_, found := slices.BinarySearch(l.values, v)
-	return found
-}
-
-func (l leaf) canonical() string {
-	var b strings.Builder
-	b.WriteString(`{"f":`)
-	b.Write(quote(l.field))
-	b.WriteString(`,"op":"in","v":[`)
-	for i, v := range l.values {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.Write(quote(v))
-	}
-	b.WriteString("]}")
-	return b.String()
-}
-
-func (l leaf) statuses() []string {
-	if l.field == "status" {
-		return l.values
-	}
-	return nil
+// choice is a superset of the texts that rows have in a field: each has one of
+// them. The zero choice says nothing.
+type choice struct {
+	values []string // sorted; nil for any
+	list   bool     // a row may have several
 }
 
 // all wants rows that every part wants; of none, every row.
@@ -103,16 +93,16 @@ func (a all) match(r Row) bool {
 
 func (a all) canonical() string { return spell("and", a) }
 
-func (a all) statuses() []string {
-	var out []string
+func (a all) among(field string) choice {
+	var out choice
 	for _, n := range a {
-		s := n.statuses()
+		c := n.among(field)
 		switch {
-		case s == nil:
-		case out == nil:
-			out = s
-		default:
-			out = intersect(out, s)
+		case c.values == nil:
+		case out.values == nil, c.list && len(c.values) < len(out.values):
+			out = c
+		case !c.list:
+			out.values = intersect(out.values, c.values)
 		}
 	}
 	return out
@@ -132,17 +122,18 @@ func (a anyOf) match(r Row) bool {
 
 func (a anyOf) canonical() string { return spell("or", a) }
 
-func (a anyOf) statuses() []string {
-	out := []string{}
+func (a anyOf) among(field string) choice {
+	out := choice{values: []string{}}
 	for _, n := range a {
-		s := n.statuses()
-		if s == nil {
-			return nil
+		c := n.among(field)
+		if c.values == nil {
+			return choice{}
 		}
-		out = append(out, s...)
+		out.values, out.list = append(out.values, c.values...), c.list
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	slices.Sort(out.values)
+	out.values = slices.Compact(out.values)
+	return out
 }
 
 // not wants rows that its part does not want, those without the field included.
@@ -152,7 +143,7 @@ func (n not) match(r Row) bool { return !n.node.match(r) }
 
 func (n not) canonical() string { return `{"not":` + n.node.canonical() + `}` }
 
-func (n not) statuses() []string { return nil }
+func (n not) among(string) choice { return choice{} }
 
 // spell writes out parts that are in order already.
 func spell(op string, parts []node) string {

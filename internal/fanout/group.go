@@ -51,8 +51,11 @@ func (g *group) apply(c tally, at time.Time) {
 	g.learn(c, false)
 }
 
-// concerns reports whether the group may know of the change at all.
-func (g *group) concerns(c tally) bool { return c.topic == g.topic && g.scope.covers(c.key) }
+// concerns reports whether the group may know of the change at all. An entity
+// that its filter never wants is none of which its clients have anything.
+func (g *group) concerns(c tally) bool {
+	return c.topic == g.topic && g.scope.covers(c.key) && !g.filter.never(c.id)
+}
 
 // put says that an entity matches, remove that it does not.
 func (g *group) put(c tally) entry {
@@ -126,7 +129,7 @@ func (g *group) join(s *sub, since []tally, hi int64, at time.Time) *batch {
 }
 
 // resume makes s a member as of hi. Which rows its client has is not known, so
-// every changed one that does not match is removed.
+// every changed one that does not match, and may have matched, is removed.
 func (g *group) resume(s *sub, since []tally, hi int64, at time.Time) *batch {
 	entries := make([]entry, 0, len(since))
 	for _, c := range since {

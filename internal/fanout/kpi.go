@@ -62,4 +62,4 @@ func statusKPI(t Topic, status string, counts map[string]int64) Row {
 func (r *KPIRow) StatusName() string { return "" }
 
 // Field knows nothing: counts are not filtered.
-func (r *KPIRow) Field(string) (string, bool) { return "", false }
+func (r *KPIRow) Field(string) (Value, bool) { return Value{}, false }

@@ -290,6 +290,7 @@ func (h *Hub) join(ctx context.Context, t *tenant, s *sub) {
 	}
 	g := t.group(s, time.Now())
 	b := g.join(s, t.ring.after(at.Seq, s.topic), t.at.Seq, t.committed)
+	t.index.add(g) // it may be complete only now
 	rows := len(s.whole.ids)
 	s.conn.open(s, s.whole, &liveFrame{T: "live", SID: s.sid, Epoch: at.Epoch, Shape: s.shape, Q: at.Seq, Rows: &rows}, b)
 	s.state, s.group, s.whole, s.tries = live, g, nil, 0

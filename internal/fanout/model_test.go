@@ -28,7 +28,10 @@ var questions = []question{
 	{fanout.Shipments, `{"f":"status","op":"in","v":["in_transit","created"]}`, hasStatus("in_transit", "created")},
 	{fanout.Shipments, `{"not":{"f":"status","op":"eq","v":"delivered"}}`, func(r fanout.Row) bool { return r.StatusName() != "delivered" }},
 	{fanout.Shipments, `{"and":[{"f":"status","op":"eq","v":"lost"},{"f":"carrier","op":"eq","v":"DHL"}]}`,
-		func(r fanout.Row) bool { c, _ := r.Field("carrier"); return r.StatusName() == "lost" && c == "DHL" }},
+		func(r fanout.Row) bool {
+			c, _ := r.Field("carrier")
+			return r.StatusName() == "lost" && c.Text() == "DHL"
+		}},
 	{fanout.Orders, `{"or":[{"f":"status","op":"eq","v":"lost"},{"f":"id","op":"eq","v":"acme-3"}]}`,
 		func(r fanout.Row) bool { return r.StatusName() == "lost" || r.Key() == "acme-3" }},
 }

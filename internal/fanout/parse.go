@@ -14,12 +14,10 @@ import (
 const (
 	maxLeaves = 16
 	maxValues = 100
-	maxValue  = 128 // bytes of one value
+	maxValue  = 128     // bytes of one value
+	maxNumber = 1 << 53 // beyond it JSON's numbers are not all there
 	maxDepth  = 8
 )
-
-// later are the operators of the language that this version does not have.
-var later = []string{"bbox", "gt", "gte", "lt", "lte", "prefix", "range"}
 
 // ParseFilter reads a filter for a topic. Nothing and {} want every row.
 // The error is a BadFilter that says what is wrong with it.
@@ -116,40 +114,11 @@ func (p *filterParser) leaf(w wireNode) (node, *Error) {
 	if w.F == nil || w.Op == nil || w.V == nil {
 		return nil, refuse(BadFilter, "a condition needs f, op and v")
 	}
-	if _, ok := p.sample.Field(*w.F); !ok && *w.Op != "bbox" {
+	v, ok := p.sample.Field(*w.F)
+	if !ok {
 		return nil, refuse(BadFilter, "rows of %s cannot be filtered by field %q", p.topic, clip(*w.F))
 	}
-	switch *w.Op {
-	case "eq":
-		var one string
-		if json.Unmarshal(w.V, &one) != nil {
-			return nil, refuse(BadFilter, "v of eq is not a string")
-		}
-		return newLeaf(*w.F, []string{one})
-	case "in":
-		var list []string
-		if json.Unmarshal(w.V, &list) != nil {
-			return nil, refuse(BadFilter, "v of in is not a list of strings")
-		}
-		return newLeaf(*w.F, list)
-	}
-	if slices.Contains(later, *w.Op) {
-		return nil, refuse(BadFilter, "op %q is not supported", *w.Op)
-	}
-	return nil, refuse(BadFilter, "op %q does not exist", clip(*w.Op))
-}
-
-func newLeaf(field string, values []string) (node, *Error) {
-	if len(values) == 0 || len(values) > maxValues {
-		return nil, refuse(BadFilter, "a condition has 1 to %d values", maxValues)
-	}
-	for _, v := range values {
-		if v == "" || len(v) > maxValue {
-			return nil, refuse(BadFilter, "a value has 1 to %d bytes", maxValue)
-		}
-	}
-	slices.Sort(values)
-	return leaf{field: field, values: slices.Compact(values)}, nil
+	return wireCondition{field: *w.F, kind: v.kind, op: *w.Op, v: w.V}.node()
 }
 
 // conjunction is and in its one form: flat, sorted, without repetition, without
@@ -192,8 +161,11 @@ func disjunction(parts []node) node {
 }
 
 func negation(part node) node {
-	if inner, ok := part.(not); ok {
+	switch inner := part.(type) {
+	case not:
 		return inner.node
+	case truth: // every row has one or the other
+		return truth{inner.condition, !inner.want}
 	}
 	return not{part}
 }

@@ -1,6 +1,8 @@
 package fanout
 
 import (
+	"strings"
+
 	"github.com/go-json-experiment/json"
 
 	"github.com/waybill-io/waybill/events"
@@ -20,6 +22,8 @@ func parseStream(text []byte) (events.Stream, *Error) {
 		return events.Stream{}, refuse(BadFilter, `the filter of a timeline is {"f":"order" or "shipment","op":"eq","v":"its id"}`)
 	case f.V == "" || len(f.V) > maxValue:
 		return events.Stream{}, refuse(BadFilter, "v of a timeline's filter has 1 to %d bytes", maxValue)
+	case strings.Contains(f.V, "\x00"):
+		return events.Stream{}, refuse(BadFilter, "v of a timeline's filter has no zero byte")
 	case f.F == "order":
 		return events.Stream{Kind: events.OrderStream, ID: f.V}, nil
 	}

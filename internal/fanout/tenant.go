@@ -16,6 +16,7 @@ type tenant struct {
 	committed time.Time
 	ring      ring
 	groups    map[string]*group
+	index     *index // of groups
 	boards    map[string]*board
 	watched   map[key]map[*board]struct{} // boards that an entity's changes touch
 	restless  map[*board]struct{}         // boards that every change touches
@@ -25,7 +26,7 @@ type tenant struct {
 
 func newTenant(id events.TenantID) *tenant {
 	return &tenant{
-		id: id, reach: nobody, ring: newRing(0), groups: make(map[string]*group), boards: make(map[string]*board),
+		id: id, reach: nobody, ring: newRing(0), groups: make(map[string]*group), index: newIndex(), boards: make(map[string]*board),
 		watched: make(map[key]map[*board]struct{}), restless: make(map[*board]struct{}), subs: make(map[*sub]struct{}),
 	}
 }
@@ -91,9 +92,7 @@ func (t *tenant) advance(d Delta, from int64, keep int) {
 		if c.seq <= known {
 			continue
 		}
-		for _, g := range t.groups {
-			g.apply(c, d.CommittedAt)
-		}
+		t.index.apply(c, d.CommittedAt)
 		t.touch(c.change, known)
 	}
 	t.ring.trim(keep)
@@ -104,6 +103,7 @@ func (t *tenant) jump(d Delta) {
 	t.at, t.low, t.committed = d.To, d.Low, d.CommittedAt
 	t.ring = newRing(d.To.Seq)
 	clear(t.groups)
+	t.index = newIndex()
 	clear(t.boards)
 	clear(t.watched)
 	clear(t.restless)
@@ -121,6 +121,7 @@ func (t *tenant) group(s *sub, now time.Time) *group {
 	if g == nil {
 		g = newGroup(s.shared, t.at.Seq, now)
 		t.groups[s.key] = g
+		t.index.add(g)
 	}
 	return g
 }
@@ -139,6 +140,7 @@ func (t *tenant) leave(s *sub) {
 	delete(g.subs, s)
 	if len(g.subs) == 0 && t.groups[g.key] == g {
 		delete(t.groups, g.key)
+		t.index.remove(g)
 	}
 }
 

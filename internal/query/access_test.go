@@ -240,7 +240,7 @@ func TestRequestsAreMeasured(t *testing.T) {
 // The rows here are the rows on the socket: one converts to the other and both
 // are written alike.
 func TestRowsAreThoseOfTheSocket(t *testing.T) {
-	shipment := fanout.ShipmentRow{ID: "s-1", Revision: 2, Status: "in_transit", StatusSince: at, Parcels: 1, Gap: true}
+	shipment := fanout.ShipmentRow{ID: "s-1", Revision: 2, Status: "in_transit", StatusSince: at, Parcels: 1, PromiseEnd: at, Late: true, Pos: &[2]float64{4.35, 50.85}, Gap: true}
 	order := fanout.OrderRow{ID: "o-1", Revision: 2, Status: "placed", PlacedAt: at, Holds: []string{"fraud"}, ReturnsOpen: []string{"r-1"}, Lost: 1}
 	for _, pair := range [][2]any{
 		{shipment, query.Shipment(shipment)}, {fanout.ShipmentRow{}, query.Shipment{}},

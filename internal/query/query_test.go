@@ -15,7 +15,7 @@ import (
 
 func TestTheAPIAnswersRowsAndTimelines(t *testing.T) {
 	c := open(t, sample(), query.Config{})
-	const shipment = `{"id":"s-1","v":2,"status":"in_transit","status_since":"2026-03-01T09:00:00Z","carrier":"CPCC","parcels":1,"numbers":["7035"],"orders":["o-1"],"open_exceptions":0,"disputed":false,"gap":false}`
+	const shipment = `{"id":"s-1","v":2,"status":"in_transit","status_since":"2026-03-01T09:00:00Z","carrier":"CPCC","parcels":1,"numbers":["7035"],"orders":["o-1"],"late":false,"open_exceptions":0,"disputed":false,"gap":false}`
 	const order = `{"id":"o-1","v":3,"status":"shipped","number":"1001","placed_at":"2026-03-01T09:00:00Z","holds":["fraud"],"returns_open":["r-1"],"ordered":3,"cancelled":0,"shipped":3,"delivered":0,"returned":0,"lost":0}`
 	fact := func(stream, streamID, id, late, marks string) string {
 		return `{"stream":"` + stream + `","stream_id":"` + streamID + `","source":"urn:acme:wms-1","id":"` + id + `","type":"shipment.departed.v1","class":"ACT",` +

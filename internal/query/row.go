@@ -23,6 +23,9 @@ type Shipment struct {
 	LastScanType   events.Type             `json:"last_scan_type,omitzero" doc:"What that fact was."`
 	LastLocation   string                  `json:"last_location,omitzero" doc:"Where that was."`
 	ETA            time.Time               `json:"eta,omitzero" doc:"When it is expected, by the newest estimate."`
+	PromiseEnd     time.Time               `json:"promise_end,omitzero" doc:"Until when delivery is promised."`
+	Late           bool                    `json:"late" doc:"It arrived after promise_end, or is expected to by the newest estimate. What is recorded decides, never the clock."`
+	Pos            *[2]float64             `json:"pos,omitzero" nullable:"false" doc:"Where it was last seen: longitude and latitude in degrees."`
 	OpenExceptions int                     `json:"open_exceptions" doc:"How many cases are open."`
 	Disputed       bool                    `json:"disputed" doc:"A fact contradicts its delivery."`
 	Gap            bool                    `json:"gap" doc:"A step that must have happened was never reported."`

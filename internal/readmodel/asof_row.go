@@ -9,12 +9,18 @@ import (
 
 // shipmentThen is the row that would be stored of a shipment.
 func shipmentThen(s *tracking.Shipment) query.Shipment {
-	return query.Shipment{
+	promised := kept(spanOf(s.Promise).end)
+	row := query.Shipment{
 		ID: s.ID, Revision: s.Revision, Status: string(s.Status), StatusSince: s.StatusSince, Direction: s.Direction,
 		Carrier: s.Carrier, Service: s.Service, Parcels: len(s.Parcels), Numbers: s.Numbers(), Orders: s.Orders(),
 		LastScanAt: s.LastScanAt, LastScanType: s.LastScanType, LastLocation: s.LastLocation, ETA: orZero(s.ETA()).End,
+		PromiseEnd: promised, Late: s.Late(promised),
 		OpenExceptions: s.OpenExceptions(), Disputed: s.Disputed(), Gap: s.Gap(),
 	}
+	if p := s.Position; p != nil {
+		row.Pos = &[2]float64{p.Lon, p.Lat}
+	}
+	return row
 }
 
 // orderThen is the row that would be stored of an order.

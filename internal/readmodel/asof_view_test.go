@@ -226,6 +226,13 @@ func shipmentOf(s *tracking.Shipment) query.Shipment {
 	if eta := s.ETA(); eta != nil {
 		row.ETA = eta.End
 	}
+	if s.Promise != nil {
+		row.PromiseEnd = endOf(s.Promise)
+		row.Late = s.Late(row.PromiseEnd)
+	}
+	if p := s.Position; p != nil {
+		row.Pos = &[2]float64{p.Lon, p.Lat}
+	}
 	return row
 }
 
@@ -238,12 +245,17 @@ func orderOf(o *tracking.Order) query.Order {
 	for _, f := range o.Flags {
 		row.Flags = append(row.Flags, string(f))
 	}
-	if w := o.Original; w != nil {
-		row.PromiseEnd = w.End.UTC().Truncate(time.Microsecond)
-		if w.Precision == events.ToDay {
-			y, m, d := w.End.Date()
-			row.PromiseEnd = time.Date(y, m, d, 23, 59, 59, 999_999_000, w.End.Location()).UTC()
-		}
+	if o.Original != nil {
+		row.PromiseEnd = endOf(o.Original)
 	}
 	return row
+}
+
+// endOf is the last moment of a window.
+func endOf(w *events.Window) time.Time {
+	if w.Precision != events.ToDay {
+		return w.End.UTC().Truncate(time.Microsecond)
+	}
+	y, m, d := w.End.Date()
+	return time.Date(y, m, d, 23, 59, 59, 999_999_000, w.End.Location()).UTC()
 }

@@ -153,28 +153,37 @@ func topicOf(kind string) fanout.Topic {
 	return fanout.Shipments
 }
 
-// lateShipment holds for shipments s that came after what was promised for them,
-// or will by the newest estimate. It compares recorded times, never the clock.
-const lateShipment = `coalesce(CASE WHEN s.status IN ('delivered', 'available_for_pickup') THEN s.status_since ELSE s.eta_end END > s.promise_end, false)`
+// lateShipment is [tracking.Shipment.Late] of shipments s, against their promise.
+// It looks at parcels only of those that seem to have arrived late.
+const lateShipment = `coalesce(s.promise_end < CASE
+		WHEN s.status IN ('returning', 'returned', 'lost', 'destroyed', 'cancelled') THEN NULL
+		WHEN s.status NOT IN ('delivered', 'available_for_pickup') THEN s.eta_end
+		WHEN s.status_since > s.promise_end THEN least(s.status_since, (SELECT max(least(p.available_at, p.delivered_at))
+		  FROM parcels p WHERE p.tenant_id = s.tenant_id AND p.shipment_id = s.shipment_id))
+	END, false)`
 
 // shipmentFields are what scanShipment reads, of shipments s.
 const shipmentFields = `s.tenant_id, s.shipment_id, s.revision, s.status, s.status_since, s.direction, s.carrier, s.service,
-	s.parcel_count, s.numbers, s.order_ids, s.last_scan_at, s.last_scan_type, s.last_location, s.eta_end,
-	s.open_exceptions, s.disputed, s.gap`
+	s.parcel_count, s.numbers, s.order_ids, s.last_scan_at, s.last_scan_type, s.last_location, s.eta_end, s.promise_end,
+	` + lateShipment + `, s.lon, s.lat, s.open_exceptions, s.disputed, s.gap`
 
 func scanShipment(row pgx.CollectableRow) (tenant events.TenantID, s *fanout.ShipmentRow, err error) {
 	s = &fanout.ShipmentRow{}
-	var since, last, eta *time.Time
+	var since, last, eta, promise *time.Time
 	var carrier, service, lastType, lastPlace *string
+	var lon, lat *float64
 	err = row.Scan(&tenant, &s.ID, &s.Revision, &s.Status, &since, &s.Direction, &carrier, &service, &s.Parcels, &s.Numbers,
-		&s.Orders, &last, &lastType, &lastPlace, &eta, &s.OpenExceptions, &s.Disputed, &s.Gap)
-	s.StatusSince, s.LastScanAt, s.ETA = instant(since), instant(last), instant(eta)
+		&s.Orders, &last, &lastType, &lastPlace, &eta, &promise, &s.Late, &lon, &lat, &s.OpenExceptions, &s.Disputed, &s.Gap)
+	s.StatusSince, s.LastScanAt, s.ETA, s.PromiseEnd = instant(since), instant(last), instant(eta), instant(promise)
 	s.Carrier, s.Service = events.SCAC(orZero(carrier)), orZero(service)
 	s.LastScanType, s.LastLocation = events.Type(orZero(lastType)), orZero(lastPlace)
+	if lon != nil && lat != nil {
+		s.Pos = &[2]float64{*lon, *lat}
+	}
 	return tenant, s, err
 }
 
-// orderColumns are what scanOrder reads, of orders o.
+// orderFields are what scanOrder reads, of orders o.
 const orderFields = `o.tenant_id, o.order_id, o.revision, o.status, o.number, o.channel, o.placed_at, o.promise_original_end,
 	o.holds, o.returns_open, o.flags, o.ordered, o.cancelled, o.shipped, o.delivered, o.returned, o.lost`
 
