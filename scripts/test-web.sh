@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The dashboard's own tests. Node.js is needed for nothing but the dashboard's
-# source, and Chromium only for its page tests, so a machine without them passes and
-# says what was left out; with CI=true it fails.
+# The tests of the dashboard and of the client that it is built on. Node.js is
+# needed for nothing but their source, and Chromium only for the page tests, so a
+# machine without them passes and says what was left out; with CI=true it fails.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../web"
 

@@ -1,5 +1,6 @@
 // Package web holds the dashboard: its TypeScript source and, in dist, the
-// files that a server sends to a browser.
+// files that a server sends to a browser. What of it speaks to the server is in
+// client, which is published as a package of its own.
 //
 // The page is built by `npm ci && npm run build` in this folder. What that
 // writes to dist is committed, so that building the Go programs needs no Node;

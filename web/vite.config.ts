@@ -1,9 +1,11 @@
+import { fileURLToPath } from "node:url";
 import { configDefaults, defineConfig } from "vitest/config";
 
 // The page runs under a content security policy without inline code, data:
 // images or a module preload polyfill, so nothing may be inlined here.
 export default defineConfig({
   base: "/",
+  resolve: { alias: { "@waybill-io/client": fileURLToPath(new URL("client/src/index.ts", import.meta.url)) } },
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   build: {
     target: "es2023",
@@ -15,7 +17,7 @@ export default defineConfig({
     reportCompressedSize: true,
   },
   test: {
-    include: ["test/**/*.test.ts"],
+    include: ["test/**/*.test.ts", "client/test/**/*.test.ts"],
     exclude: configDefaults.exclude,
     environment: "node",
   },

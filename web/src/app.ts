@@ -1,24 +1,17 @@
 // The page's state: the store on one side, signals for the screen on the other.
 
 import { computed, signal } from "@preact/signals";
+import {
+  Client, isStale, linkState, openOrders, openShipments, shownState, Table, topics, type Order, type Row, type Shipment, type Subscription,
+} from "@waybill-io/client";
 import { Panel } from "./panel.ts";
-import { Connection } from "./store/connection.ts";
-import { isStale, linkState, shownState } from "./store/freshness.ts";
 import { behind, defaultQuery, isCalled, orderFacets, shipmentFacets, sought, type Query, type Tab, type Tile } from "./store/query.ts";
-import { openOrders, openShipments, parseOrder, parseShipment, type Order, type Row, type Shipment } from "./store/rows.ts";
-import { Subscription } from "./store/subscription.ts";
-import { Table } from "./store/table.ts";
 import { idPattern } from "./store/timeline.ts";
 import { Tokens } from "./store/tokens.ts";
 import { formatQuery, parseQuery } from "./store/url.ts";
 import { View } from "./store/view.ts";
 
-const client = "dash/0.1.0";
 const few = 20; // with more rows than these found, a search is not for one of them
-
-function socketUrl(): string {
-  return `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/v1/live`;
-}
 
 export class App {
   readonly query = signal<Query>(parseQuery(location.search));
@@ -33,39 +26,36 @@ export class App {
   readonly help = signal(false);
 
   readonly tokens = new Tokens((url, init) => fetch(url, init), sessionStorage);
-  readonly connection = new Connection({ url: socketUrl(), client, tokens: this.tokens, onChange: () => this.#linkChanged() });
+  readonly client = new Client({ url: location.origin, token: this.tokens, name: "dash/0.1.0" });
   readonly panel = new Panel(this.tokens, (url, init) => fetch(url, init));
 
-  readonly shipments = new Table<Shipment>(() => this.#dirty());
-  readonly orders = new Table<Order>(() => this.#dirty());
-  readonly shipmentSub = new Subscription("shipments", { f: "status", op: "in", v: openShipments }, this.shipments, parseShipment);
-  readonly orderSub = new Subscription("orders", { f: "status", op: "in", v: openOrders }, this.orders, parseOrder);
+  readonly shipments = new Table(topics.shipments);
+  readonly orders = new Table(topics.orders);
+  readonly shipmentSub = this.client.subscribe("shipments", { filter: { f: "status", op: "in", v: openShipments }, table: this.shipments });
+  /** Asked for with the first look at the orders. */
+  orderSub: Subscription<Order> | null = null;
   readonly shipmentView = new View(this.shipments, shipmentFacets, this.query.peek());
   readonly orderView = new View(this.orders, orderFacets, this.query.peek());
 
   readonly link = computed(() => {
     this.pulse.value;
-    const sub = this.query.value.tab === "orders" ? this.orderSub : this.shipmentSub;
-    return linkState(this.connection, sub, Date.now());
+    return linkState(this.client, this.subscription, Date.now());
   });
   readonly state = computed(() => shownState(this.link.value, this.paused.value));
   readonly stale = computed(() => isStale(this.link.value));
 
   #raf = 0;
-  #ordersAsked = false;
   #panelRows: readonly (Row | undefined)[] = [];
 
   start(): void {
-    this.connection.add(this.shipmentSub);
+    this.#follow(this.shipmentSub);
+    this.client.listen(() => this.#linkChanged());
     this.#open(this.query.peek());
-    this.connection.start();
+    this.client.start();
     setInterval(() => this.#tick(), 1000);
     addEventListener("popstate", () => this.#open(parseQuery(location.search)));
-    addEventListener("online", () => this.connection.wake());
     document.addEventListener("visibilitychange", () => {
-      if (document.visibilityState !== "visible") return;
-      this.connection.wake();
-      this.#tick();
+      if (document.visibilityState === "visible") this.#tick();
     });
   }
 
@@ -73,8 +63,8 @@ export class App {
     return (this.query.value.tab === "orders" ? this.orderView : this.shipmentView) as unknown as View<Row>;
   }
 
-  get subscription(): Subscription<Row> {
-    return (this.query.value.tab === "orders" ? this.orderSub : this.shipmentSub) as unknown as Subscription<Row>;
+  get subscription(): Subscription<Order> | Subscription<Shipment> {
+    return (this.query.value.tab === "orders" ? this.orderSub : null) ?? this.shipmentSub;
   }
 
   /** The open shipments that carry lines of an order. */
@@ -164,27 +154,34 @@ export class App {
 
   paste(token: string): void {
     this.tokens.paste(token);
-    if (this.connection.link === "open") void this.connection.renew();
-    else this.connection.retryNow();
+    if (this.client.link === "open") void this.client.renew();
+    else this.client.retryNow();
   }
 
   #open(query: Query): void {
     const tab = this.query.peek().tab;
+    if (query.tab === "orders") this.#askOrders();
     this.query.value = query;
     if (query.tab !== tab) this.active.value = "";
     if (query.selected) this.active.value = query.selected;
-    if (query.tab === "orders" && !this.#ordersAsked) {
-      this.#ordersAsked = true;
-      this.connection.add(this.orderSub);
-    }
     this.view.ask(query, this.now.peek());
     this.panel.show(query.tab, query.selected);
     this.#panelRows = this.#rowsOfPanel();
     this.#show();
   }
 
+  #askOrders(): void {
+    if (this.orderSub) return;
+    this.orderSub = this.client.subscribe("orders", { filter: { f: "status", op: "in", v: openOrders }, table: this.orders });
+    this.#follow(this.orderSub);
+  }
+
+  #follow(sub: Subscription<Order> | Subscription<Shipment>): void {
+    sub.table.listen(() => this.#dirty());
+  }
+
   #tick(): void {
-    this.now.value = this.connection.clock.now();
+    this.now.value = this.client.clock.now();
     this.pulse.value++;
     if (this.view.settle(this.now.peek())) this.frame.value++;
   }
@@ -203,7 +200,7 @@ export class App {
   #show(): void {
     cancelAnimationFrame(this.#raf);
     this.#raf = 0;
-    this.view.settle(this.connection.clock.now());
+    this.view.settle(this.client.clock.now());
     this.#followPanel();
     this.frame.value++;
   }

@@ -1,7 +1,8 @@
+import type { Entry } from "@waybill-io/client";
 import { describe, expect, test } from "vitest";
 import { story, storyEntries, storyOrder } from "../e2e/story.ts";
 import { tell, type Told } from "../src/store/history.ts";
-import { fetchTimeline, type Entry } from "../src/store/timeline.ts";
+import { fetchTimeline } from "../src/store/timeline.ts";
 import { remarks, type Remark } from "../src/ui/remarks.ts";
 
 async function read(entries: readonly object[]): Promise<readonly Entry[]> {

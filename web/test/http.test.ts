@@ -1,6 +1,7 @@
+import { SignInRequired } from "@waybill-io/client";
 import { describe, expect, test } from "vitest";
 import { fetchTimeline, Problem } from "../src/store/timeline.ts";
-import { SignInRequired, Tokens, type Fetch } from "../src/store/tokens.ts";
+import { Tokens, type Fetch } from "../src/store/tokens.ts";
 import { marked } from "../e2e/data.ts";
 
 function storage(initial: Record<string, string> = {}): Pick<Storage, "getItem" | "setItem" | "removeItem"> & { items: Map<string, string> } {
@@ -56,7 +57,7 @@ describe("tokens", () => {
     "are worth another try after %s", async (_, answer) => {
       const tokens = new Tokens(answers(answer).fetch, storage({ "waybill.token": "earlier" }));
       await expect(tokens.fresh()).rejects.not.toThrow(SignInRequired);
-      expect(tokens.pasteOnly).toBe(false);
+      expect(tokens.manual).toBe(false);
     });
 });
 

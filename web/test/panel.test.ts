@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Panel } from "../src/panel.ts";
 import { marked } from "../e2e/data.ts";
-import { row, settle } from "./harness.ts";
+import { row, settle } from "../client/test/harness.ts";
 
 interface Question {
   readonly id: string;

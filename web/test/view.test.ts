@@ -1,11 +1,10 @@
+import { openShipments, parseOrder, parseShipment, Table, topics, type Order, type Shipment } from "@waybill-io/client";
 import { describe, expect, test } from "vitest";
 import { behind, defaultQuery, isCalled, orderFacets, select, shipmentFacets, sought, type Query, type Tile } from "../src/store/query.ts";
-import { openShipments, parseOrder, parseShipment, type Order, type Shipment } from "../src/store/rows.ts";
-import { Table } from "../src/store/table.ts";
 import { View } from "../src/store/view.ts";
 import { fill, seeded } from "../e2e/data.ts";
 import { FakeServer } from "../e2e/server.ts";
-import { row } from "./harness.ts";
+import { row } from "../client/test/harness.ts";
 
 const now = Date.UTC(2026, 2, 1, 12);
 const start = defaultQuery("shipments");
@@ -19,7 +18,7 @@ function scanned(id: string, secondsAgo: number, more: object = {}): Shipment {
 }
 
 function table(...rows: Shipment[]): Table<Shipment> {
-  const t = new Table<Shipment>();
+  const t = new Table(topics.shipments);
   t.apply(rows, []);
   return t;
 }
@@ -114,7 +113,7 @@ describe("an order of rows", () => {
 
 describe("a view", () => {
   test("shows the first rows at once and re-orders at most once a second", () => {
-    const t = new Table<Shipment>();
+    const t = new Table(topics.shipments);
     const view = new View(t, shipmentFacets, start);
     view.settle(now);
     t.apply([scanned("a", 10)], []);

@@ -1,10 +1,10 @@
 // The page's words against the server's own source: a code that is new there
 // and has no words here fails.
 
+import { openOrders, openShipments } from "@waybill-io/client";
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { openOrders, openShipments } from "../src/store/rows.ts";
 import { anomalies, flags, oddities, reasons, returnsLabel, statusLabel, types, zones, type Meaning } from "../src/ui/words.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));

@@ -1,7 +1,7 @@
 // How the entries of a timeline hang together: what takes back what, what came
 // in its place, and which shipment a scan by number is of.
 
-import type { Entry, Ref } from "./timeline.ts";
+import type { Entry, Ref } from "@waybill-io/client";
 
 /** An entry with the entries that it has to do with, as far as the timeline has them. */
 export interface Told {

@@ -1,6 +1,6 @@
 // The one filter object: it makes the list, the counts on the tiles and the URL.
 
-import { openOrders, openShipments, type Order, type Row, type Shipment } from "./rows.ts";
+import { openOrders, openShipments, type Order, type Row, type Shipment } from "@waybill-io/client";
 
 export type Tab = "shipments" | "orders";
 

@@ -1,39 +1,8 @@
 // The timeline of one order or shipment, asked for over plain HTTP.
 
-import { ProtocolError, type WireRow } from "./protocol.ts";
+import { parseEntry, parseOrder, parseShipment, ProtocolError, type Entry, type Order, type Shipment, type WireRow } from "@waybill-io/client";
 import type { Tab } from "./query.ts";
-import { parseOrder, parseShipment, type Order, type Shipment } from "./rows.ts";
 import type { Fetch, Tokens } from "./tokens.ts";
-
-export interface Ref {
-  readonly source: string;
-  readonly id: string;
-}
-
-export interface Entry {
-  readonly key: string;
-  /** What kind of thing it was reported of: order, shipment or tracking. */
-  readonly stream: string;
-  readonly streamId: string;
-  readonly source: string;
-  readonly id: string;
-  readonly type: string;
-  /** ACT happened, EST is estimated, PLN is planned. */
-  readonly class: string;
-  /** As the source wrote it, with its own offset. */
-  readonly occurredAt: string;
-  readonly tzSource: string;
-  readonly precision: string;
-  readonly recordedAt: string;
-  readonly ingestedAt: string;
-  readonly late: boolean;
-  readonly parcel: string;
-  readonly data: Readonly<Record<string, unknown>>;
-  readonly duplicateOf: Ref | null;
-  readonly retractedBy: Ref | null;
-  readonly anomalies: readonly string[];
-  readonly unmatched: boolean;
-}
 
 export interface Timeline {
   /** The row as it was when the timeline was read; one of the two, by what was asked for. */
@@ -112,36 +81,4 @@ function list(value: unknown): unknown[] {
 function text(o: Fields, key: string): string {
   const v = o[key];
   return typeof v === "string" ? v : "";
-}
-
-function ref(value: unknown): Ref | null {
-  return isFields(value) && text(value, "id") !== "" ? { source: text(value, "source"), id: text(value, "id") } : null;
-}
-
-function parseEntry(value: unknown): Entry {
-  if (!isFields(value) || text(value, "id") === "" || text(value, "type") === "" || Number.isNaN(Date.parse(text(value, "occurred_at")))) {
-    throw new ProtocolError("timeline entry without id, type or time");
-  }
-  const marks = isFields(value["marks"]) ? value["marks"] : {};
-  return {
-    key: [text(value, "stream"), text(value, "stream_id"), text(value, "source"), text(value, "id")].join("|"),
-    stream: text(value, "stream"),
-    streamId: text(value, "stream_id"),
-    source: text(value, "source"),
-    id: text(value, "id"),
-    type: text(value, "type"),
-    class: text(value, "class") || "ACT",
-    occurredAt: text(value, "occurred_at"),
-    tzSource: text(value, "tz_source"),
-    precision: text(value, "time_precision"),
-    recordedAt: text(value, "recorded_at"),
-    ingestedAt: text(value, "ingested_at"),
-    late: value["arrived_late"] === true,
-    parcel: text(value, "parcel_id"),
-    data: isFields(value["data"]) ? value["data"] : {},
-    duplicateOf: ref(marks["duplicate_of"]),
-    retractedBy: ref(marks["retracted_by"]),
-    anomalies: list(marks["anomalies"]).filter((a): a is string => typeof a === "string"),
-    unmatched: marks["unmatched"] === true,
-  };
 }

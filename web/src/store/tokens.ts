@@ -1,18 +1,15 @@
 // Where the page's token comes from: a development server hands one out, else
 // a person pastes one, which lives no longer than the tab.
 
-const stored = "waybill.token";
+import { SignInRequired, type TokenProvider } from "@waybill-io/client";
 
-/** There is no token to try; a person has to give one. */
-export class SignInRequired extends Error {
-  override name = "SignInRequired";
-}
+const stored = "waybill.token";
 
 export type Fetch = (url: string, init?: RequestInit) => Promise<Response>;
 
-export class Tokens {
+export class Tokens implements TokenProvider {
   #current: string | null = null;
-  #pasteOnly = false;
+  #manual = false;
   tenant = "";
 
   constructor(
@@ -21,8 +18,8 @@ export class Tokens {
   ) {}
 
   /** True when no server hands out tokens here, so that only a person can renew one. */
-  get pasteOnly(): boolean {
-    return this.#pasteOnly;
+  get manual(): boolean {
+    return this.#manual;
   }
 
   /** The newest token there is, for a plain request. */
@@ -32,7 +29,7 @@ export class Tokens {
 
   /** A token as new as can be had. Throws SignInRequired when a person has to give one. */
   async fresh(): Promise<string> {
-    const issued = this.#pasteOnly ? null : await this.#issue();
+    const issued = this.#manual ? null : await this.#issue();
     const token = issued ?? this.storage.getItem(stored);
     if (!token) throw new SignInRequired("a token is needed");
     this.#current = token;
@@ -47,7 +44,7 @@ export class Tokens {
   /** Forgets a token that the server refused. */
   reject(): void {
     this.#current = null;
-    if (this.#pasteOnly) this.storage.removeItem(stored);
+    if (this.#manual) this.storage.removeItem(stored);
   }
 
   // Any refusal means that this is not a development server for this page;
@@ -55,7 +52,7 @@ export class Tokens {
   async #issue(): Promise<string | null> {
     const response = await this.fetch("/dev/token", { method: "POST", signal: AbortSignal.timeout(10_000) });
     if (response.status >= 400 && response.status < 500) {
-      this.#pasteOnly = true;
+      this.#manual = true;
       return null;
     }
     if (!response.ok) throw new Error(`ask for a token: status ${response.status}`);

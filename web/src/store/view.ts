@@ -1,8 +1,7 @@
 // The order of rows on the screen, and when it may change.
 
+import type { Row, Table } from "@waybill-io/client";
 import { select, type Counts, type Facets, type Query } from "./query.ts";
-import type { Row } from "./rows.ts";
-import type { Table } from "./table.ts";
 
 /** A row of the list may be gone from the table, or about to leave the list, while the list is held. */
 export interface Shown<R extends Row> {

@@ -1,7 +1,7 @@
 // The columns of the two tables.
 
+import type { Order, Row, Shipment } from "@waybill-io/client";
 import type { ComponentChildren } from "preact";
-import type { Order, Row, Shipment } from "../store/rows.ts";
 import { Age, Badge, Due, Id, Moment, None, Status } from "./cells.tsx";
 import { number } from "./format.ts";
 import { Overlays } from "./overlays.tsx";

@@ -1,8 +1,8 @@
 // One event of a timeline: what, when and where on its own clock, of which
 // parcel, from whom, and everything that makes it less than plain.
 
+import type { Entry } from "@waybill-io/client";
 import type { Told } from "../store/history.ts";
-import type { Entry } from "../store/timeline.ts";
 import { Badge } from "./cells.tsx";
 import { useApp } from "./context.ts";
 import { note, place, raw } from "./facts.ts";

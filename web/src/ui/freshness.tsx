@@ -20,17 +20,17 @@ export function Freshness() {
 }
 
 function ago(app: App): string {
-  const at = app.connection.lastFrameAt;
+  const at = app.client.lastFrameAt;
   return at === null ? "" : roughly(Date.now() - at);
 }
 
 function detail(app: App): string {
-  const { connection } = app;
+  const { client } = app;
   switch (app.state.value) {
     case "live": return `checked ${ago(app)} ago`;
-    case "lagging": return `${roughly(connection.clock.lagMs(Date.now()))} behind`;
+    case "lagging": return `${roughly(client.clock.lagMs(Date.now()))} behind`;
     case "frozen": return `silent for ${ago(app)}`;
-    case "reconnecting": return connection.lastFrameAt === null ? "" : `rows as of ${timeOfDay(connection.lastFrameAt)}`;
+    case "reconnecting": return client.lastFrameAt === null ? "" : `rows as of ${timeOfDay(client.lastFrameAt)}`;
     case "paused": return pausedDetail(app);
     default: return "";
   }

@@ -1,9 +1,9 @@
 // The table: only the rows in sight are in the document, each at its place.
 
 import { useSignal } from "@preact/signals";
+import type { Row as Data } from "@waybill-io/client";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import type { App } from "../app.ts";
-import type { Row as Data } from "../store/rows.ts";
 import type { Column } from "./columns.tsx";
 import { orderColumns, shipmentColumns } from "./columns.tsx";
 import { useApp } from "./context.ts";

@@ -1,7 +1,6 @@
 // What is known of an order as it is now, and which shipments carry it.
 
-import { openOrders, type Order } from "../store/rows.ts";
-import type { Entry } from "../store/timeline.ts";
+import { openOrders, type Entry, type Order } from "@waybill-io/client";
 import { Badge, Due, Fact, Moment, None, Status } from "./cells.tsx";
 import { useApp } from "./context.ts";
 import { number } from "./format.ts";

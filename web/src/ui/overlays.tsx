@@ -1,6 +1,6 @@
 // What holds of an order beside its status: holds, and returns that are under way.
 
-import type { Order } from "../store/rows.ts";
+import type { Order } from "@waybill-io/client";
 import { Badge } from "./cells.tsx";
 import { returnsLabel, spell } from "./words.ts";
 

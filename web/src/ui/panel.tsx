@@ -1,10 +1,10 @@
 // The side panel: one shipment or order, its facts and its timeline, whether it
 // is in the list or was looked up by its id.
 
+import type { Order, Shipment } from "@waybill-io/client";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import type { Tab } from "../store/query.ts";
-import type { Order, Shipment } from "../store/rows.ts";
 import { useApp } from "./context.ts";
 import { timeOfDay } from "./format.ts";
 import { OrderFacts } from "./orderfacts.tsx";

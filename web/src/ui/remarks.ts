@@ -1,8 +1,8 @@
 // What is to be said of an entry beyond what happened: a badge for each mark,
 // and a sentence that says what it means here.
 
+import type { Entry } from "@waybill-io/client";
 import { targetOf, type Told } from "../store/history.ts";
-import type { Entry } from "../store/timeline.ts";
 import { roughly, wall } from "./format.ts";
 import { anomaly, oddities, reasons, typeLabel, zone, type Meaning, type Oddity } from "./words.ts";
 

@@ -1,7 +1,7 @@
 // One row. It is drawn again only when what it shows is another object.
 
+import type { Row as Data } from "@waybill-io/client";
 import { Component, createRef } from "preact";
-import type { Row as Data } from "../store/rows.ts";
 import type { Column } from "./columns.tsx";
 
 export interface RowProps<R extends Data> {

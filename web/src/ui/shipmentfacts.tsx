@@ -1,6 +1,6 @@
 // What is known of a shipment as it is now.
 
-import { openShipments, type Shipment } from "../store/rows.ts";
+import { openShipments, type Shipment } from "@waybill-io/client";
 import { Age, Badge, Due, Fact, Moment, None, Status } from "./cells.tsx";
 import { useApp } from "./context.ts";
 import { number } from "./format.ts";

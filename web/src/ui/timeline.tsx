@@ -1,8 +1,9 @@
 // The entries of a timeline, newest first.
 
+import type { Entry } from "@waybill-io/client";
 import { useMemo } from "preact/hooks";
 import { tell } from "../store/history.ts";
-import type { Entry, Timeline } from "../store/timeline.ts";
+import type { Timeline } from "../store/timeline.ts";
 import { EntryItem } from "./entry.tsx";
 import { number, wall } from "./format.ts";
 

@@ -1,7 +1,7 @@
 // Codes of the vocabulary as words. A code that is new here reads as itself;
 // what the server's source has and this file has not, a test finds.
 
-import type { State } from "../store/freshness.ts";
+import type { State } from "@waybill-io/client";
 
 export function spell(code: string): string {
   const words = code.replaceAll("_", " ");

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { parseMessage, ProtocolError } from "../src/store/protocol.ts";
-import { parseOrder, parseShipment } from "../src/store/rows.ts";
+import { identityKey, parseOrder, parseShipment, ProtocolError } from "@waybill-io/client";
+import { parseMessage } from "../src/parse.ts";
+import { parseCount } from "../src/rows.ts";
 import { welcome } from "./harness.ts";
 
 const delta = { t: "d", sid: 3, p: 1041, q: 1049, ts: 1763700001200, u: [{ id: "S-81", v: 19 }], r: ["S-12"], n: 7 };
@@ -22,7 +23,14 @@ describe("a message", () => {
 
   test("reads every field of a delta", () => {
     expect(parseMessage(JSON.stringify(delta))).toEqual([
-      { t: "d", sid: 3, p: 1041, q: 1049, ts: 1763700001200, u: [{ id: "S-81", v: 19 }], r: ["S-12"] },
+      { t: "d", sid: 3, p: 1041, q: 1049, ts: 1763700001200, put: [{ id: "S-81", v: 19 }], drop: ["S-12"] },
+    ]);
+  });
+
+  test("reads a delta of a log, whose entries are dropped by identity", () => {
+    const entry = { stream: "shipment", stream_id: "S-1", source: "erp", id: "e-7" };
+    expect(parseMessage(JSON.stringify({ t: "ev", sid: 4, p: 1, q: 2, e: [entry], r: [["shipment", "S-1", "erp", "e-6"]] }))).toEqual([
+      { t: "ev", sid: 4, p: 1, q: 2, ts: undefined, put: [entry], drop: [identityKey(["shipment", "S-1", "erp", "e-6"])] },
     ]);
   });
 
@@ -43,6 +51,8 @@ describe("a message", () => {
     ["a row without an id", JSON.stringify({ ...delta, u: [{ v: 1 }] })],
     ["a removal that is no id", JSON.stringify({ ...delta, r: [7] })],
     ["rows that are no list", JSON.stringify({ ...delta, u: { id: "a" } })],
+    ["an identity that is none", '{"t":"ev","sid":4,"p":1,"q":2,"e":[],"r":["e-7"]}'],
+    ["an identity of too few parts", '{"t":"ev","sid":4,"p":1,"q":2,"e":[],"r":[["erp","e-7"]]}'],
     ["a snapshot that does not say whether it is whole", '{"t":"snap","sid":1,"epoch":"e","page":1,"rows":[]}'],
     ["a live without a shape", '{"t":"live","sid":1,"epoch":"e","q":1,"resumed":false}'],
     ["a welcome without heartbeats", JSON.stringify(welcome({ hb_ms: 0 }))],
@@ -61,11 +71,11 @@ describe("a row", () => {
     expect(parseShipment({
       id: "shp_9", v: 17, status: "in_transit", status_since: "2026-03-01T10:00:00Z", direction: "outbound", carrier: "DHL", service: "express", parcels: 2,
       numbers: ["JD01"], orders: ["o-1"], last_scan_at: "2026-03-01T10:00:00Z", last_scan_type: "shipment.arrived.v1", last_location: "Hamburg",
-      eta: "2026-03-02T10:00:00Z", open_exceptions: 1, disputed: false, gap: true,
+      eta: "2026-03-02T10:00:00Z", promise_end: "2026-03-01T10:00:00Z", late: true, pos: [4.35, 50.85], open_exceptions: 1, disputed: false, gap: true,
     })).toEqual({
       id: "shp_9", v: 17, status: "in_transit", statusSince: Date.UTC(2026, 2, 1, 10), direction: "outbound", carrier: "DHL", service: "express", parcels: 2,
       numbers: ["JD01"], orders: ["o-1"], lastScanAt: Date.UTC(2026, 2, 1, 10), lastScanType: "shipment.arrived.v1", lastLocation: "Hamburg",
-      eta: Date.UTC(2026, 2, 2, 10), openExceptions: 1, disputed: false, gap: true,
+      eta: Date.UTC(2026, 2, 2, 10), promiseEnd: Date.UTC(2026, 2, 1, 10), late: true, pos: [4.35, 50.85], openExceptions: 1, disputed: false, gap: true,
     });
   });
 
@@ -81,6 +91,7 @@ describe("a row", () => {
     ["a count that is no number", { parcels: "2" }],
     ["a flag that is no truth value", { gap: 1 }],
     ["numbers that are no strings", { numbers: [1] }],
+    ["a place of one coordinate", { pos: [4.35] }],
   ])("is refused with %s", (_, more) => {
     expect(() => parseShipment({ id: "a", v: 1, status: "created", ...more })).toThrow(ProtocolError);
   });
@@ -89,5 +100,11 @@ describe("a row", () => {
     const order = parseOrder({ id: "o-1", v: 3, status: "shipped", number: "W-1", channel: "web", holds: ["x"], returns_open: ["r-1"], ordered: 5, shipped: 4, lost: 1 });
     expect([order.number, order.holds, order.returnsOpen, order.ordered, order.shipped, order.delivered, order.lost]).toEqual(["W-1", ["x"], ["r-1"], 5, 4, 0, 1]);
     expect(parseOrder({ id: "o-1", v: 3, status: "shipped" }).returnsOpen).toEqual([]);
+  });
+
+  test("of a count has the subscription whose rows it counts", () => {
+    const filter = { f: "status", op: "eq", v: "lost" };
+    expect(parseCount({ id: "shipments.lost", n: 4, topic: "shipments", filter })).toEqual({ id: "shipments.lost", n: 4, topic: "shipments", filter });
+    expect(() => parseCount({ id: "shipments.lost" })).toThrow(ProtocolError);
   });
 });

@@ -1,12 +1,8 @@
 // A connection on sockets that the test holds both ends of.
 
 import { vi } from "vitest";
-import { Connection, type Socket } from "../src/store/connection.ts";
-import type { Position, SubRequest } from "../src/store/protocol.ts";
-import { openShipments, parseShipment, type Row, type Shipment } from "../src/store/rows.ts";
-import { Subscription } from "../src/store/subscription.ts";
-import { Table } from "../src/store/table.ts";
-import { SignInRequired } from "../src/store/tokens.ts";
+import { Client, openShipments, SignInRequired, type ClientEvent, type Row, type Shipment, type Socket, type SubscriptionEvent } from "@waybill-io/client";
+import type { Position, SubRequest } from "../src/frames.ts";
 
 export type Sent = { t: string; sid: number; token: string; since?: Position; subs: SubRequest[]; [key: string]: unknown };
 
@@ -14,6 +10,7 @@ export class FakeSocket implements Socket {
   onopen: Socket["onopen"] = null;
   onmessage: Socket["onmessage"] = null;
   onclose: Socket["onclose"] = null;
+  onerror: Socket["onerror"] = null;
   readonly sent: Sent[] = [];
   closed = false;
 
@@ -56,10 +53,8 @@ export class FakeSocket implements Socket {
 
 export class Rig {
   readonly sockets: FakeSocket[] = [];
-  readonly table = new Table<Shipment>();
-  readonly sub = new Subscription("shipments", { f: "status", op: "in", v: openShipments }, this.table, parseShipment);
   readonly tokens = {
-    issued: 0, rejected: 0, pasteOnly: false, needsPerson: false, unreachable: false,
+    issued: 0, rejected: 0, manual: false, needsPerson: false, unreachable: false,
     fresh: async () => {
       if (this.tokens.unreachable) throw new TypeError("no network");
       if (this.tokens.needsPerson) throw new SignInRequired("a token is needed");
@@ -68,15 +63,24 @@ export class Rig {
     reject: () => { this.tokens.rejected++; },
   };
   random = 1 - Number.EPSILON;
-  readonly connection = new Connection({
-    url: "ws://host/v1/live", client: "dash/test", tokens: this.tokens,
-    open: (url, protocol) => {
+  /** What was heard of the client, and of the subscription. */
+  readonly heard: ClientEvent[] = [];
+  readonly said: SubscriptionEvent<Shipment>[] = [];
+  readonly client = new Client({
+    url: "http://host", name: "dash/test", token: this.tokens, transports: ["websocket"],
+    openSocket: (url, protocol) => {
       const socket = new FakeSocket(url, protocol);
       this.sockets.push(socket);
       return socket;
     },
     random: () => this.random,
   });
+  readonly sub = this.client.subscribe("shipments", { filter: { f: "status", op: "in", v: openShipments } });
+
+  constructor() {
+    this.client.listen((event) => this.heard.push(event));
+    this.sub.listen((event) => this.said.push(event));
+  }
 
   get socket(): FakeSocket {
     const socket = this.sockets.at(-1);
@@ -86,12 +90,11 @@ export class Rig {
 
   /** The rows as "id status", sorted. */
   get rows(): string[] {
-    return [...this.table.rows.values()].map((r) => `${r.id} ${r.status}`).sort();
+    return [...this.sub.rows.values()].map((r) => `${r.id} ${r.status}`).sort();
   }
 
   async start(): Promise<void> {
-    this.connection.add(this.sub);
-    this.connection.start();
+    this.client.start();
     await settle();
   }
 
@@ -106,7 +109,7 @@ export class Rig {
 
   /** Lets the wait for the next try pass. */
   async comeBack(): Promise<void> {
-    await vi.advanceTimersByTimeAsync(this.connection.retryAt - Date.now());
+    await vi.advanceTimersByTimeAsync(this.client.retryAt - Date.now());
   }
 
   /** Starts, with a snapshot of these rows, live at position q. */
@@ -116,14 +119,20 @@ export class Rig {
     this.snapshot(q, ...rows);
   }
 
+  /** The id that the newest request gave the subscription. */
+  get sid(): number {
+    const last = this.socket.last("sub") ?? this.socket.last("hello")?.subs[0];
+    return last?.sid ?? 0;
+  }
+
   snapshot(q: number, ...rows: object[]): void {
-    const { sid } = this.sub;
+    const { sid } = this;
     this.socket.say({ t: "snap", sid, epoch: "e1", page: 1, rows, more: false });
     this.socket.say({ t: "live", sid, epoch: "e1", shape: "s1", q, resumed: false, rows: rows.length });
   }
 
   delta(p: number, q: number, u: object[] = [], r: string[] = []): object {
-    return { t: "d", sid: this.sub.sid, p, q, u, r, n: u.length + r.length };
+    return { t: "d", sid: this.sid, p, q, u, r, n: u.length + r.length };
   }
 }
 

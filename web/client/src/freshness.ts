@@ -1,14 +1,13 @@
 // How far the rows on the screen may be trusted, as one word.
 
-import type { Connection } from "./connection.ts";
-import type { Row } from "./rows.ts";
-import type { ServerClock } from "./serverclock.ts";
+import type { LinkState } from "./client.ts";
+import type { ServerClock } from "./clock.ts";
 import type { Subscription } from "./subscription.ts";
 
 /**
  * connecting: nothing has been shown yet; live: every committed change is in;
  * lagging: the server is behind its own commits; reconnecting: rows are as of
- * the last frame; frozen: the socket was open but silent; paused: held by the
+ * the last frame; frozen: the connection was open but silent; paused: held by the
  * person; refused, stopped, signin: nothing more comes without a person.
  */
 export type State =
@@ -17,17 +16,22 @@ export type State =
 /** Behind by more than this, data is called lagging. */
 export const lagLimitMs = 3_000;
 
-type ConnectionFacts = Pick<Connection, "link" | "frozen"> & { readonly clock: Pick<ServerClock, "lagMs"> };
-type SubscriptionFacts = Pick<Subscription<Row>, "phase" | "loaded">;
+/** What is asked of a client. */
+export interface LinkFacts {
+  readonly link: LinkState;
+  readonly frozen: boolean;
+  readonly clock: Pick<ServerClock, "lagMs">;
+}
 
 /** The state of the data as it comes in, whether the screen is paused or not. */
-export function linkState(connection: ConnectionFacts, sub: SubscriptionFacts, now: number): State {
-  if (connection.link === "stopped" || connection.link === "signin") return connection.link;
-  if (connection.frozen) return "frozen";
-  if (connection.link !== "open") return sub.loaded ? "reconnecting" : "connecting";
+export function linkState(client: LinkFacts, sub: Pick<Subscription<unknown>, "phase" | "loaded">, now: number): State {
+  if (client.link === "stopped" || client.link === "signin") return client.link;
+  if (client.frozen) return "frozen";
+  if (client.link !== "open") return sub.loaded ? "reconnecting" : "connecting";
   if (sub.phase === "refused") return "refused";
+  if (sub.phase === "closed") return "stopped";
   if (sub.phase === "waiting") return sub.loaded ? "reconnecting" : "connecting";
-  return connection.clock.lagMs(now) > lagLimitMs ? "lagging" : "live";
+  return client.clock.lagMs(now) > lagLimitMs ? "lagging" : "live";
 }
 
 const final = new Set<State>(["refused", "stopped", "signin"]);

@@ -4,6 +4,7 @@
 /** How long the lag of a delta says something about now. */
 const deltaLagMs = 5_000;
 
+/** The time of the server, and its lag. */
 export class ServerClock {
   #skew = 0;
   #lag = { ms: 0, until: 0 };

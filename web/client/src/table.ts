@@ -1,20 +1,22 @@
-// The rows of one subscription by id: what is live, and what a paused screen shows.
+// The rows of one subscription by key: what is live, and what a paused screen shows.
 
-import type { Row } from "./rows.ts";
+import { Listeners } from "./listeners.ts";
+import type { Kind } from "./topics.ts";
 
 /**
- * A table holds immutable rows by id. `rows` is always the newest state;
+ * A table holds immutable rows by key. `rows` is always the newest state;
  * `visible` is what the screen may show, which a pause holds still.
  */
-export class Table<R extends Row> {
+export class Table<R> {
   #rows = new Map<string, R>();
   #held: ReadonlyMap<string, R> | null = null;
   #behind = new Set<string>();
   #version = 0;
-  readonly #onChange: () => void;
+  readonly #kind: Kind<R>;
+  readonly #listeners = new Listeners<void>();
 
-  constructor(onChange: () => void = () => {}) {
-    this.#onChange = onChange;
+  constructor(kind: Kind<R>) {
+    this.#kind = kind;
   }
 
   get rows(): ReadonlyMap<string, R> {
@@ -25,7 +27,7 @@ export class Table<R extends Row> {
     return this.#held ?? this.#rows;
   }
 
-  /** Grows with every change of `visible`. */
+  /** Grows with every change of `rows` or `visible`. */
   get version(): number {
     return this.#version;
   }
@@ -39,14 +41,20 @@ export class Table<R extends Row> {
     return this.#behind.size;
   }
 
-  /** Puts whole rows and drops ids, as one change. */
+  /** Calls back after every change; returns what ends that. */
+  listen(run: () => void): () => void {
+    return this.#listeners.add(run);
+  }
+
+  /** Puts whole rows and drops keys, as one change. */
   apply(put: readonly R[], drop: readonly string[]): void {
     if (put.length === 0 && drop.length === 0) return;
-    for (const row of put) this.#rows.set(row.id, row);
-    for (const id of drop) this.#rows.delete(id);
+    for (const row of put) this.#rows.set(this.#kind.key(row), row);
+    for (const key of drop) this.#rows.delete(key);
+    this.#forgetOldest();
     if (this.#held) {
-      for (const row of put) this.#behind.add(row.id);
-      for (const id of drop) this.#behind.add(id);
+      for (const row of put) this.#behind.add(this.#kind.key(row));
+      for (const key of drop) this.#behind.add(key);
     }
     this.#changed();
   }
@@ -59,11 +67,13 @@ export class Table<R extends Row> {
     this.#changed();
   }
 
+  /** Holds `visible` still. */
   pause(): void {
     if (this.#held) return;
     this.#held = new Map(this.#rows);
   }
 
+  /** Lets `visible` follow again. */
   resume(): void {
     if (!this.#held) return;
     this.#held = null;
@@ -79,13 +89,23 @@ export class Table<R extends Row> {
     this.#changed();
   }
 
+  #forgetOldest(): void {
+    for (const key of this.#rows.keys()) {
+      if (this.#rows.size <= this.#kind.keep) return;
+      this.#rows.delete(key);
+    }
+  }
+
   #noteDifference(before: ReadonlyMap<string, R>, after: ReadonlyMap<string, R>): void {
-    for (const id of before.keys()) if (!after.has(id)) this.#behind.add(id);
-    for (const [id, row] of after) if (before.get(id)?.v !== row.v) this.#behind.add(id);
+    for (const key of before.keys()) if (!after.has(key)) this.#behind.add(key);
+    for (const [key, row] of after) {
+      const was = before.get(key);
+      if (was === undefined || !this.#kind.same(was, row)) this.#behind.add(key);
+    }
   }
 
   #changed(): void {
     this.#version++;
-    this.#onChange();
+    this.#listeners.emit();
   }
 }

@@ -1,9 +1,8 @@
 import { describe, expect, test } from "vitest";
-import type { Link } from "../src/store/connection.ts";
-import { isStale, lagLimitMs, linkState, shownState, type State } from "../src/store/freshness.ts";
-import type { Phase } from "../src/store/subscription.ts";
+import { isStale, linkState, shownState, type LinkState, type Phase, type State } from "@waybill-io/client";
+import { lagLimitMs } from "../src/freshness.ts";
 
-function stateOf(facts: { link?: Link; frozen?: boolean; lag?: number; phase?: Phase; loaded?: boolean }): State {
+function stateOf(facts: { link?: LinkState; frozen?: boolean; lag?: number; phase?: Phase; loaded?: boolean }): State {
   const { link = "open", frozen = false, lag = 0, phase = "live", loaded = true } = facts;
   return linkState({ link, frozen, clock: { lagMs: () => lag } }, { phase, loaded }, 0);
 }
@@ -21,6 +20,7 @@ describe("the state of the data", () => {
     ["frozen", { link: "waiting", phase: "waiting", frozen: true }],
     ["frozen", { link: "connecting", phase: "waiting", frozen: true }],
     ["refused", { phase: "refused" }],
+    ["stopped", { phase: "closed" }],
     ["stopped", { link: "stopped", phase: "waiting", frozen: true }],
     ["signin", { link: "signin", phase: "waiting" }],
   ])("is %s for %j", (want, facts) => {

@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { linkState } from "../src/store/freshness.ts";
-import { openShipments } from "../src/store/rows.ts";
+import { ConnectionClosed, openShipments, ProtocolError } from "@waybill-io/client";
 import { Rig, row, settle } from "./harness.ts";
 
 let rig: Rig;
@@ -11,12 +10,12 @@ beforeEach(() => {
 });
 
 afterEach(() => {
-  rig.connection.stop();
+  rig.client.stop();
   vi.useRealTimers();
 });
 
 function state(): string {
-  return linkState(rig.connection, rig.sub, Date.now());
+  return rig.client.state(rig.sub);
 }
 
 const position = (seq: number) => ({ epoch: "e1", seq, shape: "s1" });
@@ -121,7 +120,7 @@ describe("a delta", () => {
     rig.socket.say({ t: "d", sid: 1, p: 100, q: 101, u: [row("old")], r: ["a"] });
     rig.socket.say({ t: "d", sid: 77, p: 100, q: 101, u: [row("never")], r: [] });
     expect(rig.rows).toEqual(["a in_transit"]);
-    expect(rig.connection.foreign).toBe(2);
+    expect(rig.client.foreign).toBe(2);
   });
 
   test("after a resume tiles from the position that was kept", async () => {
@@ -136,7 +135,7 @@ describe("a delta", () => {
     await rig.live(100, row("a"));
     for (let i = 0; i < 5; i++) {
       rig.socket.say(rig.delta(900, 901));
-      if (rig.sub.sid !== 0) rig.socket.say({ t: "live", sid: rig.sub.sid, epoch: "e1", shape: "s1", q: 100, resumed: true });
+      rig.socket.say({ t: "live", sid: rig.sid, epoch: "e1", shape: "s1", q: 100, resumed: true });
     }
     expect(rig.socket.count("sub")).toBe(1);
     await vi.advanceTimersByTimeAsync(1_000);
@@ -172,10 +171,10 @@ describe("a reset", () => {
 
   test("for authz takes the rows away at once: the right to see them is in doubt", async () => {
     await rig.live(100, row("a"));
-    rig.table.pause();
+    rig.sub.table.pause();
     rig.socket.say({ t: "reset", sid: 1, code: "authz", retry_ms: 0 });
     expect(rig.rows).toEqual([]);
-    expect(rig.table.visible.size).toBe(0);
+    expect(rig.sub.table.visible.size).toBe(0);
   });
 
   test("that no snapshot follows is answered with a new request", async () => {
@@ -221,13 +220,13 @@ describe("a lost connection", () => {
     const waits: number[] = [];
     for (let i = 0; i < 5; i++) {
       rig.socket.end(1006);
-      waits.push(rig.connection.retryAt - Date.now());
+      waits.push(rig.client.retryAt - Date.now());
       await rig.comeBack();
     }
     expect(waits).toEqual([999, 1999, 3999, 4999, 4999]);
     rig.random = 0;
     rig.socket.end(1006);
-    expect(rig.connection.retryAt).toBe(Date.now());
+    expect(rig.client.retryAt).toBe(Date.now());
   });
 
   test("starts the waiting over after a connection that held", async () => {
@@ -239,7 +238,7 @@ describe("a lost connection", () => {
     rig.welcome();
     await vi.advanceTimersByTimeAsync(6_000);
     rig.socket.end(1006);
-    expect(rig.connection.retryAt - Date.now()).toBe(499);
+    expect(rig.client.retryAt - Date.now()).toBe(499);
   });
 
   test("does not start the waiting over after one that broke at once", async () => {
@@ -250,7 +249,7 @@ describe("a lost connection", () => {
       rig.welcome();
     }
     rig.socket.end(4004);
-    expect(rig.connection.retryAt - Date.now()).toBe(3999);
+    expect(rig.client.retryAt - Date.now()).toBe(3999);
   });
 
   test("is tried again at once when the network comes back", async () => {
@@ -260,9 +259,9 @@ describe("a lost connection", () => {
       await rig.comeBack();
     }
     rig.socket.end(1006);
-    expect(rig.connection.retryAt - Date.now()).toBeGreaterThan(10_000);
-    rig.connection.wake();
-    expect(rig.connection.retryAt - Date.now()).toBeLessThan(500);
+    expect(rig.client.retryAt - Date.now()).toBeGreaterThan(10_000);
+    rig.client.wake();
+    expect(rig.client.retryAt - Date.now()).toBeLessThan(500);
   });
 
   test("and a server that hands out no token are tried again", async () => {
@@ -284,7 +283,7 @@ describe("a server that says goodbye", () => {
     rig.socket.say({ t: "goaway", code: "deploy", reconnect_in_ms: 7400 });
     await vi.advanceTimersByTimeAsync(2_000);
     rig.socket.end(4001);
-    expect(rig.connection.retryAt - Date.now()).toBe(5_400);
+    expect(rig.client.retryAt - Date.now()).toBe(5_400);
     await vi.advanceTimersByTimeAsync(5_300);
     expect(rig.sockets).toHaveLength(1);
     await vi.advanceTimersByTimeAsync(200);
@@ -338,13 +337,13 @@ describe("a silent socket", () => {
   test("is found at once when the tab comes back after a sleep", async () => {
     await rig.live(100, row("a"));
     vi.setSystemTime(Date.now() + 3_600_000);
-    rig.connection.wake();
+    rig.client.wake();
     expect(state()).toBe("frozen");
   });
 
   test("is left alone on waking when it spoke lately", async () => {
     await rig.live(100, row("a"));
-    rig.connection.wake();
+    rig.client.wake();
     expect(state()).toBe("live");
     expect(rig.socket.closed).toBe(false);
   });
@@ -367,7 +366,7 @@ describe("a heartbeat", () => {
     await rig.live(100, row("a"));
     rig.socket.say({ t: "hb", now: Date.now(), lag_ms: 9000, q: { 1: 100 }, quarantined: 4 });
     expect(state()).toBe("lagging");
-    expect(rig.connection.quarantined).toBe(4);
+    expect(rig.client.quarantined).toBe(4);
     rig.socket.say({ t: "hb", now: Date.now(), lag_ms: 20, q: { 1: 100 } });
     expect(state()).toBe("live");
   });
@@ -383,8 +382,8 @@ describe("the time of a delta", () => {
     expect(state()).toBe("live");
     rig.socket.say({ ...rig.delta(102, 103), ts: Date.now() - 3_600_000 - 8_000 });
     expect(state()).toBe("lagging");
-    expect(rig.connection.clock.lagMs(Date.now())).toBe(8_000);
-    expect(rig.connection.clock.now()).toBe(Date.now() - 3_600_000);
+    expect(rig.client.clock.lagMs(Date.now())).toBe(8_000);
+    expect(rig.client.clock.now()).toBe(Date.now() - 3_600_000);
     await vi.advanceTimersByTimeAsync(6_000);
     expect(state()).toBe("live");
   });
@@ -407,22 +406,22 @@ describe("a token", () => {
 
   test("that only a person can renew is asked for while data goes on", async () => {
     await rig.live(100, row("a"));
-    rig.tokens.pasteOnly = true;
+    rig.tokens.manual = true;
     rig.socket.say({ t: "authreq", within_ms: 25_000 });
     await settle();
-    expect(rig.connection.wantsToken).toBe(true);
+    expect(rig.client.wantsToken).toBe(true);
     expect(rig.socket.last("auth")).toBeUndefined();
-    await rig.connection.renew();
+    await rig.client.renew();
     expect(rig.socket.last("auth")).toEqual({ t: "auth", token: "token-2" });
-    expect(rig.connection.wantsToken).toBe(false);
+    expect(rig.client.wantsToken).toBe(false);
   });
 
   test("that a person gave for a running connection and the server refused is asked for again", async () => {
     await rig.live(100, row("a"));
-    rig.tokens.pasteOnly = true;
-    await rig.connection.renew();
+    rig.tokens.manual = true;
+    await rig.client.renew();
     rig.socket.say({ t: "err", code: "unauthenticated", msg: "the token was not accepted", retry_ms: 0 });
-    expect(rig.connection.wantsToken).toBe(true);
+    expect(rig.client.wantsToken).toBe(true);
     expect(state()).toBe("live");
   });
 
@@ -441,13 +440,13 @@ describe("a token", () => {
     expect(state()).toBe("signin");
     expect(rig.sockets).toHaveLength(0);
     rig.tokens.needsPerson = false;
-    rig.connection.retryNow();
+    rig.client.retryNow();
     await settle();
     expect(rig.sockets).toHaveLength(1);
   });
 
   test("that a person gave and the server refused is asked for again", async () => {
-    rig.tokens.pasteOnly = true;
+    rig.tokens.manual = true;
     await rig.start();
     rig.socket.open();
     rig.socket.end(4501);
@@ -457,13 +456,15 @@ describe("a token", () => {
 });
 
 describe("a close code", () => {
-  test.each([4500, 4501, 4502, 4503, 4504, 4505, 4506, 4999])("%i is final, says why and keeps the rows", async (code) => {
+  test.each([1002, 1003, 1007, 1009, 4500, 4501, 4502, 4503, 4504, 4505, 4506, 4999])("%i is final, says why and keeps the rows", async (code) => {
     await rig.live(100, row("a"));
     rig.socket.end(code);
     await vi.advanceTimersByTimeAsync(300_000);
     expect(rig.sockets).toHaveLength(1);
     expect(state()).toBe("stopped");
-    expect(rig.connection.why).not.toBe("");
+    expect(rig.client.why).not.toBe("");
+    expect(rig.client.error).toBeInstanceOf(ConnectionClosed);
+    expect(rig.client.error).toMatchObject({ code, retry: false });
     expect(rig.rows).toEqual(["a in_transit"]);
   });
 
@@ -477,7 +478,7 @@ describe("a close code", () => {
   test("that is final is tried again when a person asks", async () => {
     await rig.live(100, row("a"));
     rig.socket.end(4503);
-    rig.connection.retryNow();
+    rig.client.retryNow();
     await settle();
     expect(rig.sockets).toHaveLength(2);
   });
@@ -500,7 +501,7 @@ describe("an error", () => {
     rig.socket.say({ t: "err", sid: 1, code: "limit", msg: "more than 5000 rows", retry_ms: 0 });
     await vi.advanceTimersByTimeAsync(30_000);
     expect(state()).toBe("refused");
-    expect(rig.sub.refusal).toBe("more than 5000 rows");
+    expect(rig.sub.refusal).toMatchObject({ name: "SubscriptionRefused", code: "limit", message: "more than 5000 rows" });
     expect(rig.socket.count("sub")).toBe(0);
   });
 });
@@ -516,6 +517,7 @@ describe("a message that breaks the protocol", () => {
     expect(rig.rows).toEqual(["a in_transit"]);
     expect(rig.socket.closed).toBe(true);
     expect(state()).toBe("reconnecting");
+    expect(rig.heard.find((event) => event.type === "protocol")?.error).toBeInstanceOf(ProtocolError);
     await vi.advanceTimersByTimeAsync(500);
     expect(rig.welcome().subs[0]?.since).toEqual(position(100));
   });
@@ -524,13 +526,12 @@ describe("a message that breaks the protocol", () => {
 describe("a subscription added later", () => {
   test("is asked for on the open socket under its own id", async () => {
     await rig.live(100, row("a"));
-    const other = new Rig();
-    rig.connection.add(other.sub);
-    expect(rig.socket.last("sub")).toMatchObject({ sid: 2, topic: "shipments" });
+    const other = rig.client.subscribe("orders");
+    expect(rig.socket.last("sub")).toEqual({ t: "sub", sid: 2, topic: "orders" });
     rig.socket.say({ t: "live", sid: 2, epoch: "e1", shape: "s9", q: 5, resumed: false });
     rig.socket.say({ t: "d", sid: 2, p: 5, q: 6, u: [row("other")], r: [] });
     expect(rig.rows).toEqual(["a in_transit"]);
-    expect(other.rows).toEqual(["other in_transit"]);
+    expect([...other.rows.keys()]).toEqual(["other"]);
   });
 });
 
@@ -545,4 +546,132 @@ test("frames on a socket that was left change nothing", async () => {
   old.end(4505);
   expect(rig.rows).toEqual(["a in_transit"]);
   expect(state()).toBe("live");
+});
+
+describe("what is told of a subscription", () => {
+  const types = () => rig.said.map((event) => event.type);
+
+  test("is every change, with its rows", async () => {
+    await rig.live(100, row("a"));
+    rig.socket.say(rig.delta(100, 101, [row("b")], ["a"]));
+    expect(types()).toEqual(["snapshot", "live", "change"]);
+    expect(rig.said.at(-1)).toMatchObject({ put: [{ id: "b" }], drop: ["a"] });
+  });
+
+  test("is every break, and why", async () => {
+    await rig.live(100, row("a"));
+    rig.socket.say(rig.delta(102, 103));
+    rig.socket.say({ t: "live", sid: 2, epoch: "e1", shape: "s1", q: 100, resumed: true });
+    rig.socket.say({ t: "reset", sid: 2, code: "slow", retry_ms: 0 });
+    rig.snapshot(200, row("b"));
+    rig.socket.end(1006);
+    expect(types()).toEqual(["snapshot", "live", "stale", "live", "stale", "snapshot", "live", "stale"]);
+    expect(rig.said.filter((event) => event.type === "stale").map(({ reason, code }) => [reason, code])).toEqual([["gap", ""], ["reset", "slow"], ["lost", ""]]);
+  });
+
+  test("is a reset that meets it while it is not live, and that its rows are gone", async () => {
+    await rig.live(100, row("a"));
+    rig.socket.end(4007);
+    await rig.comeBack();
+    rig.welcome();
+    rig.socket.say({ t: "reset", sid: 1, code: "authz", retry_ms: 0 });
+    expect(rig.said.slice(-3)).toEqual([
+      { type: "stale", reason: "lost", code: "" }, { type: "stale", reason: "reset", code: "authz" }, { type: "cleared" },
+    ]);
+  });
+
+  test("reaches every listener, though one of them throws", async () => {
+    const heard: string[] = [];
+    const thrown: unknown[] = [];
+    const uncaught = (err: unknown) => { thrown.push(err); };
+    const before = process.listeners("uncaughtException");
+    process.removeAllListeners("uncaughtException").on("uncaughtException", uncaught);
+    const end = rig.sub.listen(() => { throw new Error("mine"); });
+    rig.sub.listen((event) => heard.push(event.type));
+    await rig.live(100, row("a"));
+    end();
+    await vi.waitFor(() => expect(thrown).toHaveLength(2));
+    process.removeAllListeners("uncaughtException");
+    for (const listener of before) process.on("uncaughtException", listener);
+    expect(heard).toEqual(["snapshot", "live"]);
+    expect(state()).toBe("live");
+  });
+});
+
+describe("a snapshot that lies behind what was shown", () => {
+  test("is not taken within its epoch: the state never goes back", async () => {
+    await rig.live(100, row("a"));
+    rig.socket.say({ t: "reset", sid: 1, code: "slow", retry_ms: 0 });
+    rig.snapshot(90, row("old"));
+    expect(rig.rows).toEqual(["a in_transit"]);
+    expect(state()).toBe("reconnecting");
+    expect(rig.socket.last("sub")?.since).toBeUndefined();
+    rig.snapshot(100, row("b"));
+    expect(rig.rows).toEqual(["b in_transit"]);
+  });
+
+  test("is taken in another epoch", async () => {
+    await rig.live(100, row("a"));
+    rig.socket.say({ t: "reset", sid: 1, code: "epoch", retry_ms: 0 });
+    rig.socket.say({ t: "snap", sid: 1, epoch: "e2", page: 1, rows: [row("b")], more: false });
+    rig.socket.say({ t: "live", sid: 1, epoch: "e2", shape: "s1", q: 3, resumed: false, rows: 1 });
+    expect(rig.rows).toEqual(["b in_transit"]);
+  });
+});
+
+test("a snapshot that nobody waits for is not taken: the subscription resumes from its own position", async () => {
+  await rig.live(100, row("a"));
+  rig.snapshot(100, row("b"));
+  expect(rig.rows).toEqual(["a in_transit"]);
+  expect(rig.socket.last("sub")?.since).toEqual(position(100));
+});
+
+test("a resume that claims another position than the one that was kept is not accepted", async () => {
+  await rig.live(100, row("a"));
+  rig.socket.say(rig.delta(102, 103));
+  rig.socket.say({ t: "live", sid: 2, epoch: "e1", shape: "s1", q: 103, resumed: true });
+  expect(state()).toBe("reconnecting");
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(rig.socket.last("sub")?.since).toBeUndefined();
+});
+
+describe("a subscription that is closed", () => {
+  test("is not asked for again, and its frames are left alone", async () => {
+    await rig.live(100, row("a"));
+    rig.sub.close();
+    expect(rig.socket.last("unsub")).toEqual({ t: "unsub", sid: 1 });
+    expect(state()).toBe("stopped");
+    rig.socket.say({ t: "d", sid: 1, p: 100, q: 101, u: [row("b")], r: [] });
+    expect(rig.rows).toEqual(["a in_transit"]);
+    rig.socket.end(1006);
+    await rig.comeBack();
+    expect(rig.welcome().subs).toEqual([]);
+  });
+
+  test("leaves its rows to one of another filter, until that one's are whole", async () => {
+    await rig.live(100, row("a"));
+    rig.sub.close();
+    const other = rig.client.subscribe("shipments", { filter: { f: "status", op: "eq", v: "lost" }, table: rig.sub.table });
+    expect(rig.socket.last("sub")).toEqual({ t: "sub", sid: 2, topic: "shipments", filter: { f: "status", op: "eq", v: "lost" } });
+    expect([...other.rows.keys()]).toEqual(["a"]);
+    rig.socket.say({ t: "snap", sid: 2, epoch: "e1", page: 1, rows: [row("z", "lost")], more: false });
+    rig.socket.say({ t: "live", sid: 2, epoch: "e1", shape: "s2", q: 100, resumed: false, rows: 1 });
+    expect([...other.rows.keys()]).toEqual(["z"]);
+  });
+});
+
+test("what is asked for carries the pace that was wanted", async () => {
+  await rig.live();
+  rig.client.subscribe("kpis", { maxHz: 0.5 });
+  expect(rig.socket.last("sub")).toEqual({ t: "sub", sid: 2, topic: "kpis", max_hz: 0.5 });
+});
+
+test("a client that was stopped keeps its rows, and goes on where it was when it is started", async () => {
+  await rig.live(100, row("a"));
+  rig.client.stop();
+  await vi.advanceTimersByTimeAsync(300_000);
+  expect([state(), rig.sockets.length, rig.rows]).toEqual(["stopped", 1, ["a in_transit"]]);
+  rig.client.start();
+  await settle();
+  expect(rig.welcome().subs[0]?.since).toEqual(position(100));
 });

@@ -1,0 +1,363 @@
+// One connection for all subscriptions: greeting, frames, heartbeats, and coming
+// back. Rows are never taken away by a lost connection; only their age shows.
+
+import { Backoff } from "./backoff.ts";
+import { ServerClock } from "./clock.ts";
+import { ConnectionClosed } from "./closing.ts";
+import { Feed } from "./feed.ts";
+import { ProtocolError } from "./fields.ts";
+import type { ClientFrame, ErrorFrame, Frame, Goaway, Heartbeat, Welcome } from "./frames.ts";
+import { linkState, shownState, type State } from "./freshness.ts";
+import { Listeners } from "./listeners.ts";
+import { addresses, filterOf, type Options, type SubscribeOptions } from "./options.ts";
+import { parseMessage } from "./parse.ts";
+import { Roster } from "./roster.ts";
+import { Route } from "./route.ts";
+import { eventStream } from "./sse.ts";
+import type { Subscription } from "./subscription.ts";
+import { Table } from "./table.ts";
+import { provider, SignInRequired, type TokenProvider } from "./tokens.ts";
+import { topics, type Kind, type RowOf, type Topic } from "./topics.ts";
+import type { Ending, Link, Transport, TransportName } from "./transport.ts";
+import { onWake } from "./wake.ts";
+import { opens, webSocket, type OpenSocket } from "./websocket.ts";
+
+/**
+ * connecting: on the way to a welcome; open: welcomed; waiting: until the next
+ * try; stopped: closed for good, by a code that is not retried, or by stop;
+ * signin: a person must give a token.
+ */
+export type LinkState = "connecting" | "open" | "waiting" | "stopped" | "signin";
+
+/** What happens to a client. */
+export type ClientEvent =
+  /** The link is in another state, for the reason in the client's `why`. */
+  | { readonly type: "link"; readonly link: LinkState }
+  /** A connection was closed; the client comes back unless `error.retry` is false. */
+  | { readonly type: "closed"; readonly error: ConnectionClosed }
+  /** The server sent what cannot be read. The client connects anew, from where it was. */
+  | { readonly type: "protocol"; readonly error: ProtocolError }
+  /** The server refused something that is of no subscription. */
+  | { readonly type: "error"; readonly code: string; readonly message: string }
+  /** Something else than the link has changed: a subscription's phase, or whether a token is wanted. */
+  | { readonly type: "changed" };
+
+const handshakeMs = 10_000;
+
+/** Follows topics of one server. */
+export class Client {
+  link: LinkState = "connecting";
+  /** Why the link is as it is, in words; "" when there is nothing to say. */
+  why = "";
+  /** How the last connection was closed, until there is another one. */
+  error: ConnectionClosed | null = null;
+  /** When waiting: the time of the next try. */
+  retryAt = 0;
+  /** The connection was open and silent for two heartbeats; true until something is heard or a try fails. */
+  frozen = false;
+  /** The token runs out soon and only a person can give another. */
+  wantsToken = false;
+  /** When something was heard last, by this machine's clock. */
+  lastFrameAt: number | null = null;
+  /** How often the server says something at least. */
+  hbMs = 20_000;
+  /** Partitions that the server does not read, so that rows may miss what they say. */
+  quarantined = 0;
+  readonly clock = new ServerClock();
+
+  #connection: Link | null = null;
+  #generation = 0;
+  #leaveAt = 0;
+  #timers = new Set<ReturnType<typeof setTimeout>>();
+  #watchdog: ReturnType<typeof setInterval> | undefined;
+  #unwatch = () => {};
+  readonly #name: string;
+  readonly #socketUrl: string;
+  readonly #random: () => number;
+  readonly #openSocket: OpenSocket;
+  readonly #transports: Readonly<Record<TransportName, Transport>>;
+  readonly #tokens: TokenProvider;
+  readonly #backoff: Backoff;
+  readonly #route: Route;
+  readonly #roster: Roster;
+  readonly #listeners = new Listeners<ClientEvent>();
+
+  constructor(options: Options) {
+    const { socket, stream } = addresses(options.url);
+    const fetch = options.fetch ?? ((url, init) => globalThis.fetch(url, init));
+    this.#name = options.name ?? "waybill-client";
+    this.#socketUrl = socket;
+    this.#random = options.random ?? Math.random;
+    this.#openSocket = options.openSocket ?? ((url, protocol) => new WebSocket(url, protocol));
+    this.#transports = { websocket: webSocket(socket, this.#openSocket), sse: eventStream(stream, fetch) };
+    this.#tokens = provider(options.token);
+    this.#backoff = new Backoff(this.#random);
+    this.#route = new Route(options.transports ?? ["websocket", "sse"]);
+    const line = {
+      ask: (...frames: readonly ClientFrame[]) => this.#ask(frames),
+      after: (ms: number, run: () => void) => this.#after(ms, run),
+      changed: () => this.#listeners.emit({ type: "changed" }),
+    };
+    this.#roster = new Roster(line, this.#backoff, this.clock);
+  }
+
+  /** The way that is gone now, or next. */
+  get transport(): TransportName {
+    return this.#route.way;
+  }
+
+  /** Frames that came for a subscription that was not ours any more. */
+  get foreign(): number {
+    return this.#roster.foreign;
+  }
+
+  /** Adds a subscription; on an open connection it is asked for at once. */
+  subscribe<T extends Topic>(
+    topic: T, ...[options]: T extends "timeline" ? [SubscribeOptions<T>] : [SubscribeOptions<T>?]
+  ): Subscription<RowOf<T>> {
+    const wanted = { topic, filter: filterOf(options), maxHz: options?.maxHz };
+    const kind: Kind<RowOf<T>> = topics[topic];
+    const table = (options?.table ?? new Table(kind)) as Table<RowOf<T>>;
+    const feed = new Feed(wanted, kind, table, (closed) => this.#roster.remove(closed));
+    this.#roster.add(feed);
+    return feed;
+  }
+
+  /** Calls back with every event; returns what ends that. */
+  listen(run: (event: ClientEvent) => void): () => void {
+    return this.#listeners.add(run);
+  }
+
+  /** How far the rows of a subscription may be trusted now. */
+  state(subscription: Subscription<unknown>): State {
+    return shownState(linkState(this, subscription, Date.now()), subscription.table.paused);
+  }
+
+  start(): void {
+    this.#watchdog ??= setInterval(() => this.#watch(), 1000);
+    this.#unwatch();
+    this.#unwatch = onWake(() => this.wake());
+    void this.#connect();
+  }
+
+  /** Hangs up. Rows and positions stay: a start goes on from there. */
+  stop(): void {
+    clearInterval(this.#watchdog);
+    this.#watchdog = undefined;
+    this.#unwatch();
+    this.#end("stopped", "");
+  }
+
+  /** Tries again now, whatever stopped it: a person asked. */
+  retryNow(): void {
+    if (this.link !== "open") void this.#connect();
+  }
+
+  /** The tab came to the front or the network came back: what was waiting need not wait longer. In a browser the client sees that by itself. */
+  wake(): void {
+    if (this.link === "waiting") {
+      this.#backoff.restart();
+      this.#retry(this.why);
+    } else if (this.link === "open" && this.#silence() > this.hbMs * 1.25) {
+      this.#freeze();
+    }
+  }
+
+  /** Sends a token on the open connection, for one that runs out. */
+  async renew(): Promise<void> {
+    if (!this.#connection?.duplex) return this.#connect();
+    const generation = this.#generation;
+    try {
+      const token = await this.#tokens.fresh();
+      if (generation !== this.#generation) return;
+      this.wantsToken = false;
+      this.#connection.send({ t: "auth", token });
+    } catch {
+      // The server closes with token_expired, and reconnecting asks again.
+    }
+    this.#listeners.emit({ type: "changed" });
+  }
+
+  async #connect(): Promise<void> {
+    this.#drop();
+    const generation = this.#generation;
+    this.#turn("connecting", this.why);
+    try {
+      const token = await this.#tokens.fresh();
+      if (generation === this.#generation) this.#dial(token);
+    } catch (err) {
+      if (generation !== this.#generation) return;
+      if (err instanceof SignInRequired) this.#end("signin", "a token is needed");
+      else this.#retry("the server cannot be reached");
+    }
+  }
+
+  #dial(token: string): void {
+    const greeting = () => ({ token, client: this.#name, subs: this.#roster.requests() });
+    this.#connection = this.#transports[this.#route.way](greeting, {
+      message: (data) => this.#receive(data),
+      closed: (end) => this.#closed(end),
+    });
+    this.#after(handshakeMs, () => {
+      if (this.link !== "open") this.#unwelcome("the server did not answer");
+    });
+  }
+
+  #receive(data: unknown): void {
+    this.lastFrameAt = Date.now();
+    this.frozen = false;
+    try {
+      for (const frame of parseMessage(data)) this.#handle(frame);
+    } catch (err) {
+      if (!(err instanceof ProtocolError)) throw err;
+      this.#listeners.emit({ type: "protocol", error: err });
+      this.#retry(`the server sent what cannot be read (${err.message})`);
+    }
+  }
+
+  #handle(frame: Frame): void {
+    switch (frame.t) {
+      case "welcome": return this.#welcome(frame);
+      case "hb": return this.#heartbeat(frame);
+      case "err": return this.#error(frame);
+      case "authreq": return this.#authorize();
+      case "goaway": return this.#goaway(frame);
+      default: return this.#roster.handle(frame);
+    }
+  }
+
+  #welcome(frame: Welcome): void {
+    this.error = null;
+    this.wantsToken = false;
+    this.hbMs = frame.hbMs;
+    this.#backoff.up(frame.baseMs, frame.maxMs);
+    this.clock.welcome(frame.now);
+    this.#route.welcomed();
+    this.#probe();
+    this.#turn("open", "");
+  }
+
+  #heartbeat(frame: Heartbeat): void {
+    this.clock.heartbeat(frame.now, frame.lagMs);
+    this.quarantined = frame.quarantined;
+    this.#connection?.send({ t: "pong" });
+    this.#roster.heartbeat(frame);
+  }
+
+  #error(frame: ErrorFrame): void {
+    if (frame.code === "token_expired") this.#authorize();
+    if (frame.code === "unauthenticated" && this.#tokens.manual) this.wantsToken = true;
+    if (this.#roster.error(frame)) return this.#listeners.emit({ type: "changed" });
+    this.why = frame.msg || frame.code;
+    this.#listeners.emit({ type: "error", code: frame.code, message: frame.msg });
+  }
+
+  #authorize(): void {
+    if (!this.#tokens.manual) return void this.renew();
+    this.wantsToken = true;
+    this.#listeners.emit({ type: "changed" });
+  }
+
+  // The server says when to come back; it closes before that, or we leave then.
+  #goaway(frame: Goaway): void {
+    this.#leaveAt = Date.now() + frame.reconnectInMs;
+    this.#after(frame.reconnectInMs, () => void this.#connect());
+  }
+
+  // On an event stream nothing can be asked for, so that it is opened anew, once
+  // for all that is asked now.
+  #ask(frames: readonly ClientFrame[]): void {
+    const link = this.#connection;
+    if (!link) return;
+    if (link.duplex) frames.forEach((frame) => link.send(frame));
+    else if (frames.some((frame) => frame.t === "sub")) this.#after(0, () => void this.#connect());
+  }
+
+  #closed(end: Ending): void {
+    const error = new ConnectionClosed(end.code, end.reason);
+    this.error = error;
+    this.#listeners.emit({ type: "closed", error });
+    if (error.token) this.#tokens.reject?.();
+    if (error.retry && this.link !== "open" && end.code < 4000) this.#unwelcome(error.message);
+    else if (error.retry) this.#retry(error.message, end.afterMs);
+    else if (error.token && this.#tokens.manual) this.#end("signin", error.message);
+    else this.#end("stopped", error.message);
+  }
+
+  #end(link: "stopped" | "signin", why: string): void {
+    this.#drop();
+    this.frozen = false;
+    this.#turn(link, why);
+  }
+
+  // The way ended before it led anywhere: perhaps it is not for us.
+  #unwelcome(why: string): void {
+    this.#route.failed();
+    this.#retry(why);
+  }
+
+  #retry(why: string, aloneMs = 0): void {
+    const now = Date.now();
+    if (this.link === "connecting") this.frozen = false;
+    const wait = this.#leaveAt > now ? this.#leaveAt - now : aloneMs + this.#backoff.next();
+    this.#drop();
+    this.retryAt = now + wait;
+    this.#after(wait, () => void this.#connect());
+    this.#turn("waiting", why);
+  }
+
+  // On an event stream, now and then: whether a WebSocket would do by now.
+  #probe(): void {
+    const ms = this.#route.probeIn(this.#random);
+    if (ms === null) return;
+    const generation = this.#generation;
+    this.#after(ms, async () => {
+      const can = await opens(this.#socketUrl, this.#openSocket);
+      if (generation !== this.#generation) return;
+      if (!can) return this.#probe();
+      this.#route.opened();
+      void this.#connect();
+    });
+  }
+
+  #watch(): void {
+    if (this.link === "open" && this.#silence() > 2 * this.hbMs) this.#freeze();
+  }
+
+  // A connection that says nothing is not to be trusted: say so, and open another.
+  #freeze(): void {
+    this.frozen = true;
+    this.#retry("the server has gone silent");
+  }
+
+  #silence(): number {
+    return this.lastFrameAt === null ? 0 : Date.now() - this.lastFrameAt;
+  }
+
+  #drop(): void {
+    this.#generation++;
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.clear();
+    this.#leaveAt = 0;
+    this.clock.forgetLag();
+    const link = this.#connection;
+    this.#connection = null;
+    link?.close();
+    this.#roster.suspend();
+  }
+
+  // Timers belong to one connection: dropping it drops them.
+  #after(ms: number, run: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      run();
+    }, ms);
+    this.#timers.add(timer);
+  }
+
+  #turn(link: LinkState, why: string): void {
+    this.link = link;
+    this.why = why;
+    this.#listeners.emit({ type: "link", link });
+  }
+}
