@@ -38,7 +38,7 @@ test: test-web test-go ## All tests, the dashboard's first
 
 test-go: ## The benchmarks' module first, so that the output ends with the platform's
 	cd bench && go test -shuffle=on ./...
-	go test -race -shuffle=on $(PACKAGES)
+	go test -race -shuffle=on -timeout=20m $(PACKAGES)
 
 test-web:
 	@scripts/test-web.sh

@@ -140,7 +140,7 @@ func (b *board) lengthen(r *reading) []entry {
 		b.recent = append(b.recent, slices.DeleteFunc(slices.Clone(r.rows), func(e entry) bool { return e.seq > known })...)
 	}
 	b.back = nobody
-	return slices.DeleteFunc(r.rows, func(e entry) bool { return e.seq <= known })
+	return newest(slices.DeleteFunc(r.rows, func(e entry) bool { return e.seq <= known }))
 }
 
 // after is what differed after a position, which is not below since.

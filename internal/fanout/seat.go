@@ -252,7 +252,24 @@ func (h *Hub) hangOne(t *tenant, b *board, now time.Time) bool {
 	if r.at.Epoch != t.at.Epoch {
 		return true // read in another life: it is still wanted
 	}
+	h.show(t, b, r, now)
+	waiting := b.waiting
+	b.waiting = nil
+	for _, s := range waiting {
+		if !h.serve(t, b, s) {
+			b.waiting = append(b.waiting, s)
+		}
+	}
+	return true
+}
+
+// show makes a reading what the board shows, and tells the members.
+func (h *Hub) show(t *tenant, b *board, r *reading, now time.Time) {
 	lost := b.topic == Alerts && b.seen && r.low > b.at
+	if b.topic == Alerts && b.seen && !lost && r.low > r.from {
+		b.back = nobody // pruned meanwhile; what members want is read next
+		return
+	}
 	news := b.take(r)
 	t.relate(b, r.about)
 	if t.changedSince(b, r.at.Seq) {
@@ -260,23 +277,15 @@ func (h *Hub) hangOne(t *tenant, b *board, now time.Time) bool {
 	}
 	switch {
 	case lost:
-		h.restart(t, b)
+		h.restart(b)
 	case len(news) > 0:
 		b.tell(b.position(t), t.committed, news, now)
 	}
 	b.told = max(b.told, r.at.Seq)
-	waiting := b.waiting
-	b.waiting = nil
-	for _, s := range waiting {
-		if s.board == b && s.state == snapshotting && !h.serve(t, b, s) {
-			b.waiting = append(b.waiting, s)
-		}
-	}
-	return true
 }
 
 // restart begins anew with all members of a log of which a part is lost.
-func (h *Hub) restart(t *tenant, b *board) {
+func (h *Hub) restart(b *board) {
 	for s := range b.members {
 		delete(b.members, s)
 		s.state = snapshotting

@@ -116,6 +116,7 @@ type bench struct {
 	model *fanouttest.Model
 	hub   *fanout.Hub
 	meter *counts
+	cfg   fanout.Config
 	stop  context.CancelFunc
 	done  chan error
 }
@@ -125,17 +126,34 @@ type bench struct {
 func inBubble(t *testing.T, cfg fanout.Config, test func(b *bench)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		ctx, stop := context.WithCancel(t.Context())
-		b := &bench{t: t, model: fanouttest.NewModel(), meter: newCounts(), stop: stop, done: make(chan error, 1)}
-		cfg.Meter = b.meter
-		b.hub = fanout.New(b.model, b.model, cfg)
-		go func() { b.done <- b.hub.Run(ctx) }()
+		b := &bench{t: t, model: fanouttest.NewModel(), meter: newCounts(), cfg: cfg, done: make(chan error, 1)}
+		b.cfg.Meter, b.cfg.Alerts = b.meter, b.model
+		b.begin()
 		test(b)
-		stop()
-		if err := <-b.done; err != nil {
-			t.Errorf("Run: %v", err)
-		}
+		b.end()
 	})
+}
+
+// begin starts a hub that knows nothing.
+func (b *bench) begin() {
+	ctx, stop := context.WithCancel(b.t.Context())
+	b.stop, b.hub = stop, fanout.New(b.model, b.model, b.cfg)
+	go func(hub *fanout.Hub) { b.done <- hub.Run(ctx) }(b.hub)
+}
+
+func (b *bench) end() {
+	b.t.Helper()
+	b.stop()
+	if err := <-b.done; err != nil {
+		b.t.Errorf("Run: %v", err)
+	}
+}
+
+// restart replaces the hub by one that knows nothing. Nobody may be connected.
+func (b *bench) restart() {
+	b.t.Helper()
+	b.end()
+	b.begin()
 }
 
 // connect opens a connection of a tenant that is closed at the end of the test.

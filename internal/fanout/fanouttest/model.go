@@ -27,6 +27,7 @@ type Model struct {
 	mu      sync.Mutex
 	tenants map[events.TenantID]*book
 	away    bool
+	broken  int // snapshots that are going to fail
 	hint    chan struct{}
 	reads   int
 	whole   int
@@ -93,6 +94,13 @@ func (m *Model) SetAway(away bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.away = away
+}
+
+// SetBroken makes the next snapshots fail, while changes can be read.
+func (m *Model) SetBroken(snapshots int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.broken = snapshots
 }
 
 // Reads counts how often changes and snapshots were read.
@@ -164,7 +172,8 @@ func (m *Model) Wait(ctx context.Context) error {
 func (m *Model) Snapshot(ctx context.Context, q fanout.Query, page func([]fanout.Row) error) (fanout.Position, error) {
 	m.mu.Lock()
 	m.whole++
-	away := m.away
+	away := m.away || m.broken > 0
+	m.broken = max(0, m.broken-1)
 	b := m.book(q.Tenant)
 	at := fanout.Position{Epoch: b.epoch, Seq: b.seq}
 	rows := b.answer(q)

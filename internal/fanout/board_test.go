@@ -1,0 +1,454 @@
+package fanout_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/waybill-io/waybill/events"
+	"github.com/waybill-io/waybill/internal/fanout"
+	"github.com/waybill-io/waybill/internal/fanout/fanouttest"
+)
+
+var (
+	ofS1 = events.Stream{Kind: events.ShipmentStream, ID: "S-1"}
+	ofO1 = events.Stream{Kind: events.OrderStream, ID: "O-1"}
+)
+
+func timelineOf(sid int64, of events.Stream) fanout.Request {
+	return fanout.Request{SID: sid, Topic: fanout.Timeline, Filter: fmt.Appendf(nil, `{"f":%q,"op":"eq","v":%q}`, of.Kind, of.ID)}
+}
+
+// fact is one that is an alert; the mark makes it another one than before.
+func fact(id string, typ events.Type, mark string) fanouttest.Fact {
+	return fanouttest.Fact{Source: "erp", ID: events.EventID(id), Type: typ, Mark: mark, Alert: true}
+}
+
+// sameTimeline checks that a view has exactly the timeline of the model.
+func (b *bench) sameTimeline(v *fanouttest.View, tenant events.TenantID, of events.Stream) {
+	b.t.Helper()
+	b.sameText(v, b.model.Entries(tenant, of))
+}
+
+// sameKPIs checks that a view has the counts of the model.
+func (b *bench) sameKPIs(v *fanouttest.View, tenant events.TenantID) {
+	b.t.Helper()
+	b.sameText(v, b.model.Counts(tenant))
+}
+
+func (b *bench) sameText(v *fanouttest.View, rows []fanout.Row) {
+	b.t.Helper()
+	want := make(map[string]string, len(rows))
+	for _, r := range rows {
+		want[r.Key()] = string(encode(b.t, r))
+	}
+	got := make(map[string]string, len(v.Rows))
+	for key, row := range v.Rows {
+		got[key] = string(row)
+	}
+	if diff := cmp.Diff(want, got); diff != "" || !v.Live {
+		b.t.Errorf("sid %d (live: %v) has (-want +got):\n%s", v.SID, v.Live, diff)
+	}
+}
+
+func TestATimelineIsAWholeAndThenWhatIsAdded(t *testing.T) {
+	inBubble(t, fanout.Config{}, func(b *bench) {
+		b.model.Put(acme, shipment("S-1", 1, "created"))
+		b.model.Tell(acme, ofS1, fact("e-1", events.TypeShipmentCreated, "first"))
+		p := newPipe()
+		c := b.connect(acme, p)
+		defer b.leave(c)
+		b.subscribe(c, p, timelineOf(1, ofS1))
+		b.settle(time.Second)
+		b.sameTimeline(p.book.View(1), acme, ofS1)
+
+		b.model.Tell(acme, ofS1, fact("e-2", events.TypeDeparted, "second"))
+		b.settle(time.Second)
+		b.model.Tell(acme, ofS1, fact("e-1", events.TypeShipmentCreated, "marked"))
+		b.settle(time.Second)
+		b.model.Untell(acme, ofS1, fact("e-2", events.TypeDeparted, ""))
+		b.settle(time.Second)
+		b.sameTimeline(p.book.View(1), acme, ofS1)
+		if got := strings.Join(kinds(p), " "); got != "welcome snap live ev ev ev" {
+			t.Errorf("frames %s", got)
+		}
+		for i, f := range p.book.Frames("ev") {
+			if len(f.E)+len(f.R) != 1 {
+				t.Errorf("ev %d has %d entries and %d removals, want one of either: the others did not change", i, len(f.E), len(f.R))
+			}
+		}
+		b.honest(p)
+	})
+}
+
+func TestATimelineOfAnOrderHasWhatItsShipmentsTell(t *testing.T) {
+	inBubble(t, fanout.Config{}, func(b *bench) {
+		linked := &fanout.ShipmentRow{ID: "S-1", Revision: 2, Status: "created", Orders: []events.OrderID{"O-1"}}
+		b.model.Put(acme, &fanout.OrderRow{ID: "O-1", Revision: 1, Status: "placed"}, shipment("S-1", 1, "created"))
+		b.model.Tell(acme, ofS1, fact("e-1", events.TypeDeparted, "before it was of the order"))
+		p := newPipe()
+		c := b.connect(acme, p)
+		defer b.leave(c)
+		b.subscribe(c, p, timelineOf(1, ofO1))
+		b.settle(time.Second)
+		b.sameTimeline(p.book.View(1), acme, ofO1)
+
+		b.model.Put(acme, linked)
+		b.settle(time.Second)
+		if got := len(p.book.View(1).Rows); got != 1 {
+			t.Errorf("%d entries once the shipment is of the order, want 1", got)
+		}
+		b.model.Tell(acme, ofS1, fact("e-2", events.TypeArrived, ""))
+		b.settle(time.Second)
+		b.sameTimeline(p.book.View(1), acme, ofO1)
+		b.model.Put(acme, shipment("S-1", 3, "created")) // of no order any more; the order itself does not change
+		b.settle(time.Second)
+		if got := len(p.book.View(1).Rows); got != 0 {
+			t.Errorf("%d entries once the shipment is not of the order any more, want 0", got)
+		}
+		b.honest(p)
+	})
+}
+
+func TestCountsAreOfTheRowsThatTheirFiltersWant(t *testing.T) {
+	inBubble(t, fanout.Config{}, func(b *bench) {
+		b.model.Put(acme, shipment("S-1", 1, "in_transit"), shipment("S-2", 1, "in_transit"))
+		p := newPipe()
+		c := b.connect(acme, p)
+		defer b.leave(c)
+		b.subscribe(c, p, fanout.Request{SID: 1, Topic: fanout.KPIs})
+		b.settle(time.Second)
+		b.sameKPIs(p.book.View(1), acme)
+		if got := string(p.book.View(1).Rows["shipments.in_transit"]); !strings.Contains(got, `"n":2`) {
+			t.Errorf("count is %s, want 2", got)
+		}
+		_, before := b.model.Reads()
+		for i := range int64(50) { // in 5 s
+			b.model.Put(acme, shipment("S-1", i+2, []string{"delivered", "lost"}[i%2]))
+			b.settle(100 * time.Millisecond)
+		}
+		b.settle(3 * time.Second)
+		b.sameKPIs(p.book.View(1), acme)
+		if _, after := b.model.Reads(); after-before > 8 {
+			t.Errorf("%d readings in 8 s, want one a second at most", after-before)
+		}
+		b.honest(p)
+	})
+}
+
+func TestAlertsBeginNowAndAreToldOnceInOrder(t *testing.T) {
+	inBubble(t, fanout.Config{}, func(b *bench) {
+		b.model.Tell(acme, ofS1, fact("old", events.TypeLost, ""))
+		p := newPipe()
+		c := b.connect(acme, p)
+		defer b.leave(c)
+		b.subscribe(c, p, fanout.Request{SID: 1, Topic: fanout.Alerts, Filter: []byte(`{"f":"type","op":"eq","v":"shipment.lost.v1"}`)})
+		b.settle(time.Second)
+		b.model.Tell(acme, ofS1, fact("e-1", events.TypeLost, ""))
+		b.model.Tell(acme, ofO1, fact("e-2", events.TypeLost, ""))
+		b.model.Tell(acme, ofO1, fact("e-3", events.TypeOrderOnHold, ""))
+		b.settle(time.Second)
+		b.model.Tell(acme, ofS1, fact("e-4", events.TypeLost, ""))
+		b.settle(time.Second)
+		want := []string{key(ofS1, "e-1"), key(ofO1, "e-2"), key(ofS1, "e-4")}
+		if diff := cmp.Diff(want, p.book.View(1).Log); diff != "" {
+			t.Errorf("told (-want +got):\n%s", diff)
+		}
+		b.honest(p)
+	})
+}
+
+func key(of events.Stream, id string) string {
+	return fanouttest.EntryKey(string(of.Kind), of.ID, "erp", id)
+}
+
+// I15: what was missed is told once and in order, from the memory of the server
+// or, by one that has just started, from the feed.
+func TestAlertsResumeWithWhatWasMissed(t *testing.T) {
+	for name, restart := range map[string]bool{"the same server": false, "a new server": true} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, fanout.Config{}, func(b *bench) {
+				r := fanout.Request{SID: 1, Topic: fanout.Alerts}
+				b.model.Put(acme, shipment("S-1", 1, "created"))
+				v := b.live(r)
+				for i := range 5 {
+					b.model.Tell(acme, ofS1, fact(fmt.Sprint("e-", i), events.TypeLost, ""))
+				}
+				if restart {
+					b.restart()
+				}
+				p, c := b.again(v, r)
+				defer b.leave(c)
+				if got := strings.Join(kinds(p), " "); got != "welcome live ev" {
+					t.Errorf("frames %s, want welcome live ev", got)
+				}
+				var want []string
+				for i := range 5 {
+					want = append(want, key(ofS1, fmt.Sprint("e-", i)))
+				}
+				if diff := cmp.Diff(want, p.book.View(1).Log); diff != "" {
+					t.Errorf("told (-want +got):\n%s", diff)
+				}
+				b.honest(p)
+			})
+		})
+	}
+}
+
+func TestATimelineResumesWhereTheServerRemembersIt(t *testing.T) {
+	inBubble(t, fanout.Config{}, func(b *bench) {
+		b.model.Tell(acme, ofS1, fact("e-1", events.TypeShipmentCreated, ""))
+		v := b.live(timelineOf(1, ofS1))
+		b.model.Tell(acme, ofS1, fact("e-2", events.TypeDeparted, ""))
+		p, c := b.again(v, timelineOf(1, ofS1))
+		if got := strings.Join(kinds(p), " "); got != "welcome live ev" {
+			t.Errorf("frames %s, want welcome live ev", got)
+		}
+		b.sameTimeline(p.book.View(1), acme, ofS1)
+		b.leave(c)
+		b.honest(p)
+
+		b.restart()
+		b.model.Tell(acme, ofS1, fact("e-3", events.TypeArrived, ""))
+		v = p.book.View(1)
+		p, c = b.again(v, timelineOf(1, ofS1))
+		defer b.leave(c)
+		if got := strings.Join(kinds(p), " "); got != "welcome reset snap live" {
+			t.Errorf("at a new server frames %s, want welcome reset snap live", got)
+		}
+		b.sameTimeline(p.book.View(1), acme, ofS1)
+		b.honest(p)
+	})
+}
+
+func TestALogThatAClientDoesNotReadIsReset(t *testing.T) {
+	inBubble(t, fanout.Config{PendingEntities: 10}, func(b *bench) {
+		p := newPipe()
+		c := b.connect(acme, p)
+		defer b.leave(c)
+		b.model.Put(acme, shipment("S-1", 1, "created"))
+		b.subscribe(c, p, fanout.Request{SID: 1, Topic: fanout.Alerts})
+		b.subscribe(c, p, timelineOf(2, ofS1))
+		b.settle(time.Second)
+		p.pause(true)
+		for i := range 30 {
+			b.model.Tell(acme, ofS1, fact(fmt.Sprint("e-", i), events.TypeLost, ""))
+			b.settle(200 * time.Millisecond)
+		}
+		p.pause(false)
+		b.settle(time.Second)
+		for sid := range int64(2) {
+			if got := p.book.View(sid + 1).Resets; !slices.Equal(got, []string{"slow"}) {
+				t.Errorf("sid %d: resets %v, want slow", sid+1, got)
+			}
+		}
+		b.sameTimeline(p.book.View(2), acme, ofS1)
+		b.honest(p)
+	})
+}
+
+func TestABoardThatCannotBeReadIsTriedAgainAndThenGivenUp(t *testing.T) {
+	inBubble(t, fanout.Config{}, func(b *bench) {
+		p := newPipe()
+		c := b.connect(acme, p)
+		defer b.leave(c)
+		b.model.Put(acme, shipment("S-1", 1, "created"))
+		b.settle(time.Second)
+		b.model.SetBroken(2)
+		b.subscribe(c, p, fanout.Request{SID: 1, Topic: fanout.KPIs})
+		b.settle(5 * time.Second)
+		b.sameKPIs(p.book.View(1), acme)
+		b.model.SetBroken(3)
+		b.subscribe(c, p, timelineOf(2, ofS1))
+		b.settle(5 * time.Second)
+		if got := p.book.View(2).Refused; got != "internal" {
+			t.Errorf("refused with %q, want internal", got)
+		}
+		b.honest(p)
+	})
+}
+
+func TestWhoMayReadATopicOfBoth(t *testing.T) {
+	inBubble(t, fanout.Config{}, func(b *bench) {
+		b.model.Put(acme, shipment("S-1", 1, "created"))
+		p := newPipe()
+		c, err := b.hub.Connect(p, fanout.Peer{Subject: "ann", Tenant: acme, Scope: []string{"read:shipments"}, Expires: time.Now().Add(time.Hour)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.leave(c)
+		for _, it := range []struct {
+			r    fanout.Request
+			want fanout.Code
+		}{
+			{fanout.Request{SID: 1, Topic: fanout.KPIs}, fanout.Forbidden},
+			{fanout.Request{SID: 2, Topic: fanout.Alerts}, fanout.Forbidden},
+			{timelineOf(3, ofO1), fanout.Forbidden},
+			{timelineOf(4, ofS1), ""},
+			{fanout.Request{SID: 5, Topic: fanout.Timeline}, fanout.BadFilter},
+			{fanout.Request{SID: 6, Topic: fanout.Timeline, Filter: []byte(`{"f":"shipment","op":"in","v":["S-1"]}`)}, fanout.BadFilter},
+			{fanout.Request{SID: 7, Topic: fanout.Timeline, Filter: []byte(`{"f":"shipment","op":"eq","v":""}`)}, fanout.BadFilter},
+		} {
+			var got fanout.Code
+			if err := c.Subscribe(it.r); err != nil {
+				got = err.Code
+			}
+			if got != it.want {
+				t.Errorf("%s %s: %q, want %q", it.r.Topic, it.r.Filter, got, it.want)
+			}
+		}
+	})
+}
+
+// I2, I15: whatever is told, taken back, linked, asked for, dropped, resumed and
+// rebuilt, at rest every client has the timelines and counts of the model, and
+// the alerts were told once, in order, per chain of resumes.
+func TestBoardsEndUpAsTheReadModelWhateverHappens(t *testing.T) {
+	seeds := uint64(40)
+	if testing.Short() {
+		seeds = 8
+	}
+	var resumed, history int
+	for seed := range seeds {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			cfg := fanout.Config{PageRows: 3, Ring: 40, Resume: 30, PendingEntities: 20, SlowPause: 300 * time.Millisecond, Linger: 2 * time.Second}
+			inBubble(t, cfg, func(b *bench) {
+				rng := rand.New(rand.NewPCG(seed, 11))
+				b.model.Latency = time.Duration(rng.IntN(20)) * time.Millisecond
+				v := &viewer{bench: b, kept: make(map[int64]*fanouttest.View)}
+				v.connect()
+				for step := range 150 {
+					tell(b.model, rng, step)
+					v.act(rng)
+					time.Sleep(time.Duration(rng.IntN(120)) * time.Millisecond)
+				}
+				v.pipe.pause(false)
+				b.settle(8 * time.Second)
+				v.check()
+				b.leave(v.conn)
+				b.honest(v.pipe)
+				resumed += b.meter.of("resumes/accepted")
+				history += b.meter.of("resumes/history")
+			})
+		})
+	}
+	if resumed == 0 || history == 0 {
+		t.Errorf("%d resumes and %d refused: the test does not reach what it is for", resumed, history)
+	}
+}
+
+// viewer is a client of all boards.
+type viewer struct {
+	bench *bench
+	pipe  *pipe
+	conn  *fanout.Conn
+	kept  map[int64]*fanouttest.View
+}
+
+func (v *viewer) asks() []fanout.Request {
+	return []fanout.Request{
+		{SID: 1, Topic: fanout.KPIs}, {SID: 2, Topic: fanout.Alerts}, timelineOf(3, ofS1), timelineOf(4, ofO1),
+	}
+}
+
+func (v *viewer) connect() {
+	v.pipe = newPipe()
+	v.conn = v.bench.connect(acme, v.pipe)
+	for _, r := range v.asks() {
+		from := v.kept[r.SID]
+		v.pipe.book.Ask(r.SID, from)
+		if from != nil {
+			r.Since = from.Since()
+		}
+		v.bench.subscribe(v.conn, v.pipe, r)
+	}
+}
+
+func (v *viewer) act(rng *rand.Rand) {
+	switch rng.IntN(12) {
+	case 0:
+		v.pipe.pause(false)
+		v.bench.leave(v.conn)
+		v.bench.honest(v.pipe)
+		v.kept = make(map[int64]*fanouttest.View)
+		for _, r := range v.asks() {
+			if known := v.pipe.book.View(r.SID); known.Since() != nil && known.Live {
+				v.kept[r.SID] = known
+			}
+		}
+		if rng.IntN(3) == 0 {
+			v.bench.restart()
+		}
+		time.Sleep(time.Duration(rng.IntN(800)) * time.Millisecond)
+		v.connect()
+	case 1:
+		v.pipe.pause(true)
+	case 2, 3:
+		v.pipe.pause(false)
+	}
+}
+
+func (v *viewer) check() {
+	v.bench.sameKPIs(v.pipe.book.View(1), acme)
+	v.bench.sameTimeline(v.pipe.book.View(3), acme, ofS1)
+	v.bench.sameTimeline(v.pipe.book.View(4), acme, ofO1)
+	alerts := v.pipe.book.View(2)
+	var want []string
+	for _, e := range v.bench.model.AlertsAfter(acme, fanout.Position{Epoch: alerts.Epoch, Seq: alerts.From}) {
+		want = append(want, e.Row.Key())
+	}
+	got := alerts.Log
+	// One frame says an entry once, the newest; between frames it may come again.
+	if !alerts.Live || !slices.Equal(slices.Compact(lastOnly(want)), slices.Compact(lastOnly(got))) || len(got) > len(want) {
+		v.bench.t.Errorf("alerts since %d (live: %v) told %v, want %v", alerts.From, alerts.Live, got, want)
+	}
+}
+
+// lastOnly keeps the last of equal texts.
+func lastOnly(all []string) []string {
+	last := make(map[string]int)
+	for i, s := range all {
+		last[s] = i
+	}
+	var out []string
+	for i, s := range all {
+		if last[s] == i {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// tell commits something random.
+func tell(m *fanouttest.Model, rng *rand.Rand, step int) {
+	statuses := []string{"created", "in_transit", "delivered", "lost"}
+	s := &fanout.ShipmentRow{ID: "S-1", Revision: int64(step), Status: statuses[rng.IntN(4)]}
+	if rng.IntN(2) == 0 {
+		s.Orders = []events.OrderID{"O-1"}
+	}
+	of := []events.Stream{ofS1, ofO1, {Kind: events.ShipmentStream, ID: "S-2"}}[rng.IntN(3)]
+	f := fact(fmt.Sprint("e-", rng.IntN(15)), events.TypeLost, fmt.Sprint(step))
+	switch rng.IntN(20) {
+	case 0:
+		m.Prune(acme, rng.IntN(5))
+	case 1:
+		m.Rebuild(acme, fmt.Sprint("e", step), int64(rng.IntN(100)))
+	case 2:
+		m.SetAway(true)
+		time.Sleep(time.Duration(rng.IntN(300)) * time.Millisecond)
+		m.SetAway(false)
+	case 3, 4, 5:
+		m.Put(acme, s, &fanout.OrderRow{ID: "O-1", Revision: int64(step), Status: "placed"})
+	case 6, 7:
+		m.Put(acme, s)
+	case 8:
+		m.Untell(acme, of, f)
+	default:
+		m.Tell(acme, of, f)
+	}
+}
