@@ -120,6 +120,9 @@ func verify(ctx context.Context, cfg verifyConfig, stdout io.Writer, log *slog.L
 	if err := printVerified(stdout, found, cfg.JSON); err != nil {
 		return err
 	}
+	if one := cfg.Order + cfg.Shipment; one != "" && found.Wrong == 0 && rowsOf(found) == 0 {
+		return fmt.Errorf("tenant %s has nothing of %s", cfg.Tenant, one)
+	}
 	if found.Wrong > 0 {
 		return &exitError{fmt.Errorf("%d rows are not what the timeline folds to", found.Wrong), wrongRows}
 	}
@@ -129,10 +132,6 @@ func verify(ctx context.Context, cfg verifyConfig, stdout io.Writer, log *slog.L
 func printVerified(w io.Writer, found readmodel.Verified, asJSON bool) error {
 	if asJSON {
 		return printJSON(w, found)
-	}
-	rows := int64(0)
-	for _, n := range found.Rows {
-		rows += n
 	}
 	for _, m := range found.Mismatches {
 		key, err := json.Marshal(m.Key, json.Deterministic(true))
@@ -145,7 +144,7 @@ func printVerified(w io.Writer, found readmodel.Verified, asJSON bool) error {
 		}
 		fmt.Fprintf(w, "%s %s %s: stored %s, folded %s\n", m.Table, key, what, value(m.Stored), value(m.Folded))
 	}
-	_, err := fmt.Fprintf(w, "version %d: %d streams, %d rows folded, %d wrong\n", found.Version, found.Streams, rows, found.Wrong)
+	_, err := fmt.Fprintf(w, "version %d: %d streams, %d rows folded, %d wrong\n", found.Version, found.Streams, rowsOf(found), found.Wrong)
 	return err
 }
 
@@ -154,4 +153,12 @@ func value(v any) string {
 		return "nothing"
 	}
 	return fmt.Sprint(v)
+}
+
+// rowsOf is how many rows were folded, of all tables.
+func rowsOf(found readmodel.Verified) (rows int64) {
+	for _, n := range found.Rows {
+		rows += n
+	}
+	return rows
 }

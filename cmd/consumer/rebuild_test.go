@@ -259,6 +259,11 @@ func TestVerify_namesTheWrongColumnAndEndsWithOne(t *testing.T) {
 	if found.Wrong != 1 || len(found.Mismatches) != 1 || found.Mismatches[0].Stored != "lost" || found.Mismatches[0].Key["shipment_id"] != shipment {
 		t.Errorf("found %+v, want the status of %s", found, shipment)
 	}
+	for _, one := range []string{"--order=none", "--shipment=none"} {
+		if o := p.call("verify", "--tenant=acme", one); o.Err == nil || !strings.Contains(o.Err.Error(), "none") {
+			t.Errorf("verify %s: %v, want that there is no such thing", one, o.Err)
+		}
+	}
 	if o := p.call("verify", "--tenant=nobody"); o.Err != nil {
 		t.Errorf("verify of a tenant without rows: %v", o.Err)
 	}

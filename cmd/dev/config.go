@@ -5,17 +5,19 @@ import (
 	"io"
 
 	"github.com/waybill-io/waybill/cmd/internal/cli"
+	"github.com/waybill-io/waybill/internal/projector"
 )
 
 // config is what the flags and variables say.
 type config struct {
 	cli.Logging
-	Data      string     `help:"Directory of the broker's and the database's data." default:".waybill"`
-	Fresh     bool       `help:"Begin with no data."`
-	Simulate  float64    `help:"Simulated events per second; 0 for none." default:"0"`
-	PortBase  int        `help:"Port of page and API; ops answers at the next one, then Postgres, then Kafka." default:"8080"`
-	ReadyFile string     `help:"File to write addresses and a token to, as JSON, when everything answers." placeholder:"FILE"`
-	Tenant    cli.Tenant `help:"Tenant of the simulated events and of the page." default:"demo"`
+	Data      string            `help:"Directory of the broker's and the database's data." default:".waybill"`
+	Fresh     bool              `help:"Begin with no data."`
+	Simulate  float64           `help:"Simulated events per second; 0 for none." default:"0"`
+	PortBase  int               `help:"Port of page and API; ops answers at the next one, then Postgres, then Kafka." default:"8080"`
+	ReadyFile string            `help:"File to write addresses and a token to, as JSON, when everything answers." placeholder:"FILE"`
+	Park      projector.Parking `help:"Types of events behind whose dead letters the later records of a key wait, as of bin/consumer." placeholder:"TYPES"`
+	Tenant    cli.Tenant        `help:"Tenant of the simulated events and of the page." default:"demo"`
 }
 
 // Validate is called by kong.

@@ -33,6 +33,6 @@ func TestDevRefusesWrongUsageBeforeItDoesAnything(t *testing.T) {
 
 func TestDevHelpNamesTheVariables(t *testing.T) {
 	clitest.Helps(t, run, map[string][]string{
-		"": {"WAYBILL_DATA", "WAYBILL_FRESH", "WAYBILL_SIMULATE", "WAYBILL_PORT_BASE", "WAYBILL_READY_FILE", "WAYBILL_TENANT"},
+		"": {"WAYBILL_DATA", "WAYBILL_FRESH", "WAYBILL_SIMULATE", "WAYBILL_PORT_BASE", "WAYBILL_READY_FILE", "WAYBILL_PARK", "WAYBILL_TENANT"},
 	})
 }

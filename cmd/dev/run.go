@@ -56,7 +56,9 @@ func (s *stack) run(ctx context.Context, listener net.Listener, server *ops.Serv
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.postgres.Wait(ctx) })
 	g.Go(func() error {
-		p := wire.Projection{Brokers: s.broker.Brokers(), DatabaseURL: s.postgres.URL(), Group: "waybill-projector", Workers: 2}
+		p := wire.Projection{
+			Brokers: s.broker.Brokers(), DatabaseURL: s.postgres.URL(), Group: "waybill-projector", Workers: 2, Park: s.cfg.Park,
+		}
 		return p.Run(ctx, server, log)
 	})
 	g.Go(func() error {
