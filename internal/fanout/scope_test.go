@@ -166,7 +166,7 @@ func TestTheBearerOfALinkMayAskForNothingElse(t *testing.T) {
 			{fanout.Orders, "", fanout.Forbidden},
 			{fanout.KPIs, "", fanout.Forbidden},
 			{fanout.Timeline, `{"f":"shipment","op":"eq","v":"S-1"}`, fanout.Forbidden},
-			{fanout.Alerts, "", fanout.UnknownTopic}, // which this hub does not have
+			{fanout.Alerts, "", fanout.Forbidden},
 			{fanout.Shipments, `{"f":"id","op":"eq","v":"S-2"}`, fanout.BadFilter},
 			{fanout.Shipments, `{"f":"carrier","op":"eq","v":"UPS"}`, fanout.BadFilter},
 			{fanout.Shipments, `{"not":{"f":"status","op":"eq","v":"lost"}}`, fanout.BadFilter},

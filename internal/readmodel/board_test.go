@@ -186,6 +186,54 @@ func TestWatchersOfBoardsHaveWhatTheDatabaseHas(t *testing.T) {
 	}
 }
 
+// A count is of the rows that its filter wants: a tile and its list agree.
+func TestCountsAreOfTheRowsThatTheirFiltersWant(t *testing.T) {
+	r := newRig(t)
+	reader := r.reader(t)
+	for _, batch := range cut(rand.New(rand.NewPCG(8, 8)), ofTenant("a", histories(33, 60)), 200) {
+		r.apply(t, batch)
+	}
+	rows := map[fanout.Topic][]fanout.Row{}
+	read := func(topic fanout.Topic) []fanout.Row {
+		_, err := reader.Snapshot(t.Context(), fanout.Query{Tenant: "a", Topic: topic}, func(page []fanout.Row) error {
+			rows[topic] = append(rows[topic], page...)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rows[topic]
+	}
+	read(fanout.Orders)
+	read(fanout.Shipments)
+	counted := 0
+	for _, row := range read(fanout.KPIs) {
+		k, ok := row.(*fanout.KPIRow)
+		if !ok {
+			t.Fatalf("a count is a %T", row)
+		}
+		filter, problem := fanout.ParseFilter(k.Of, k.Filter)
+		if problem != nil {
+			t.Fatalf("%s: %v", k.ID, problem)
+		}
+		var n int64
+		for _, row := range rows[k.Of] {
+			if filter.Match(row) {
+				n++
+			}
+		}
+		if n != k.N {
+			t.Errorf("%s counts %d, its filter wants %d", k.ID, k.N, n)
+		}
+		if n > 0 {
+			counted++
+		}
+	}
+	if counted < 6 {
+		t.Errorf("%d counts are not zero: the test does not reach what it is for", counted)
+	}
+}
+
 // streamsOf are the streams of orders and shipments that the events speak of.
 func streamsOf(evs []events.Event) []events.Stream {
 	var all []events.Stream
