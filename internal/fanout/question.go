@@ -26,27 +26,35 @@ func (h *Hub) ask(r Request, p Peer) (question, *Error) {
 	if p.Shipment != "" && r.Topic != Shipments {
 		return q, refuse(Forbidden, "a link shows shipments, and nothing else")
 	}
-	var problem *Error
-	needs := r.Topic
-	switch r.Topic {
-	case Timeline:
-		if !p.MayRead() {
-			break
-		}
-		if q.of, problem = parseStream(r.Filter); problem != nil {
-			return q, problem
-		}
-		needs = topicOf(q.of)
-	case KPIs:
-		if len(r.Filter) > 0 && string(r.Filter) != "{}" {
+	if r.Topic == Timeline && p.MayRead() {
+		return q.ofTimeline(r, p)
+	}
+	if !p.mayRead(r.Topic) {
+		return q, forbid(r.Topic)
+	}
+	if r.Topic == KPIs {
+		if len(r.Filter) > 0 && string(r.Filter) != everyRow {
 			return q, refuse(BadFilter, "kpis have no filter")
 		}
+		return q, nil
 	}
-	if !p.mayRead(needs) {
-		return q, refuse(Forbidden, "the token does not allow to read %s", needs)
-	}
-	if r.Topic != Timeline && r.Topic != KPIs {
-		q.filter, problem = p.scope().filter(r.Topic, r.Filter)
-	}
+	var problem *Error
+	q.filter, problem = p.scope().filter(r.Topic, r.Filter)
 	return q, problem
 }
+
+// ofTimeline asks for the timeline that the filter names.
+func (q question) ofTimeline(r Request, p Peer) (question, *Error) {
+	var problem *Error
+	if q.of, problem = parseStream(r.Filter); problem != nil {
+		return q, problem
+	}
+	if needs := topicOf(q.of); !p.mayRead(needs) {
+		return q, forbid(needs)
+	}
+	return q, nil
+}
+
+func forbid(t Topic) *Error { return refuse(Forbidden, "the token does not allow to read %s", t) }
+
+const everyRow = "{}"

@@ -191,6 +191,7 @@ func sample(t Topic) Row {
 		return &ShipmentRow{}
 	case Alerts:
 		return &EntryRow{}
+	case KPIs, Timeline:
 	}
 	return nil
 }

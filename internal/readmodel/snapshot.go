@@ -2,6 +2,7 @@ package readmodel
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -13,6 +14,9 @@ import (
 )
 
 const defaultPage = 500
+
+// errNoRows refuses a snapshot of what has none.
+var errNoRows = errors.New("the topic has no rows")
 
 // Snapshot reads the rows of a topic and the position they are of, in one
 // snapshot.
@@ -36,8 +40,9 @@ func (r *Reader) Snapshot(ctx context.Context, q fanout.Query, page func([]fanou
 			return snapshotKPIs(ctx, tx, q, page)
 		case fanout.Timeline:
 			return snapshotTimeline(ctx, tx, q, page)
+		case fanout.Alerts:
 		}
-		return fmt.Errorf("it has no past")
+		return errNoRows
 	})
 	if err != nil {
 		return fanout.Position{}, fmt.Errorf("read a snapshot of %s: %w", q.Topic, err)

@@ -15,7 +15,7 @@ import (
 const shape = "9f2c11ab03d5e7f1"
 
 func row(id string, v int) string {
-	return fmt.Sprintf(`{"id":%q,"v":%d,"status":"in_transit","parcels":1,"open_exceptions":0,"disputed":false,"gap":false}`, id, v)
+	return fmt.Sprintf(`{"id":%q,"v":%d,"status":"in_transit","parcels":1,"open_exceptions":0,"late":false,"disputed":false,"gap":false}`, id, v)
 }
 
 func entry(id string) string {
