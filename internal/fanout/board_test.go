@@ -452,3 +452,88 @@ func tell(m *fanouttest.Model, rng *rand.Rand, step int) {
 		m.Tell(acme, of, f)
 	}
 }
+
+func TestAReturningViewerGetsWhatIsThereNow(t *testing.T) {
+	inBubble(t, fanout.Config{}, func(b *bench) {
+		b.model.Put(acme, shipment("S-1", 1, "in_transit"))
+		b.live(fanout.Request{SID: 1, Topic: fanout.KPIs})
+		b.model.Put(acme, shipment("S-1", 2, "delivered"))
+		b.settle(10 * time.Second)
+		p := newPipe()
+		c := b.connect(acme, p)
+		defer b.leave(c)
+		b.subscribe(c, p, fanout.Request{SID: 1, Topic: fanout.KPIs})
+		b.settle(time.Second)
+		b.sameKPIs(p.book.View(1), acme)
+		if got := strings.Join(kinds(p), " "); got != "welcome snap live" {
+			t.Errorf("frames %s, want welcome snap live", got)
+		}
+		b.honest(p)
+	})
+}
+
+// rarely is alerts at a pace that leaves a board stale for seconds.
+var rarely = fanout.Request{SID: 1, Topic: fanout.Alerts, MaxHz: 0.1}
+
+// stale brings a board to where it knows of e-1 and not yet of e-2, with a member.
+func (b *bench) stale(p *pipe) *fanout.Conn {
+	b.t.Helper()
+	b.model.Put(acme, shipment("S-1", 1, "created"))
+	c := b.connect(acme, p)
+	b.subscribe(c, p, rarely)
+	b.settle(20 * time.Second)
+	b.model.Tell(acme, ofS1, fact("e-1", events.TypeLost, ""))
+	b.settle(time.Second)
+	b.model.Tell(acme, ofS1, fact("e-2", events.TypeLost, ""))
+	b.settle(time.Second)
+	if got := p.book.View(1).Log; !slices.Equal(got, []string{key(ofS1, "e-1")}) {
+		b.t.Fatalf("told %v, want e-1 and not yet e-2", got)
+	}
+	return c
+}
+
+func TestAClientAheadOfABoardIsNotToldAgain(t *testing.T) {
+	inBubble(t, fanout.Config{}, func(b *bench) {
+		first := newPipe()
+		defer b.leave(b.stale(first))
+		known := first.book.View(1) // as another server would have told it
+		known.Pos, known.Log = b.model.Position(acme).Seq, append(known.Log, key(ofS1, "e-2"))
+		p, c := b.again(known, rarely)
+		defer b.leave(c)
+		b.settle(30 * time.Second)
+		if got := p.book.View(1).Log; len(got) != 2 {
+			t.Errorf("told %v, want e-1 and e-2 once", got)
+		}
+		b.honest(p)
+	})
+}
+
+func TestAnAlertIsNotLostToOneWhoCameTooLate(t *testing.T) {
+	inBubble(t, fanout.Config{}, func(b *bench) {
+		b.model.Tell(acme, ofS1, fact("e-0", events.TypeLost, ""))
+		old := b.live(rarely)
+		b.restart()
+		first := newPipe()
+		defer b.leave(b.stale(first))
+
+		b.model.Latency = 100 * time.Millisecond
+		p := newPipe()
+		c := b.connect(acme, p)
+		defer b.leave(c)
+		p.book.Ask(1, old)
+		r := rarely
+		r.Since = old.Since()
+		b.subscribe(c, p, r)
+		time.Sleep(50 * time.Millisecond)
+		b.model.Prune(acme, 1) // between the read of the feed and that of the log
+		b.settle(30 * time.Second)
+		if got := p.book.View(1).Resets; !slices.Equal(got, []string{"history"}) {
+			t.Errorf("who came too late is reset with %v, want history", got)
+		}
+		if got := first.book.View(1).Log; !slices.Equal(got, []string{key(ofS1, "e-1"), key(ofS1, "e-2")}) {
+			t.Errorf("who was there was told %v, want e-1 and e-2", got)
+		}
+		b.honest(p)
+		b.honest(first)
+	})
+}
