@@ -52,9 +52,13 @@ func (b *book) compare(old, now seen) {
 	if old.Position.Epoch != now.Position.Epoch && now.Event != watch.Loaded {
 		b.t.Errorf("%s: epoch goes from %q to %q without Loaded", now.Event, old.Position.Epoch, now.Position.Epoch)
 	}
+	b.forward(old, now)
 	want := maps.Clone(old.Rows)
 	switch now.Event {
 	case watch.Loaded:
+		if old.Freshness.Current() {
+			b.t.Errorf("rows that were %s are replaced without a word", old.Freshness)
+		}
 		return
 	case watch.Emptied:
 		clear(want)
@@ -75,6 +79,19 @@ func (b *book) compare(old, now seen) {
 	}
 	if !maps.EqualFunc(want, now.Rows, func(x, y watch.Row) bool { return string(x) == string(y) }) {
 		b.t.Errorf("%s: rows are %q, want %q", now.Event, now.Rows, want)
+	}
+}
+
+// forward holds rows to their revisions, which do not decrease within an epoch.
+func (b *book) forward(old, now seen) {
+	if old.Position.Epoch != now.Position.Epoch {
+		return
+	}
+	before := old.revisions(b.t)
+	for id, v := range now.revisions(b.t) {
+		if v < before[id] {
+			b.t.Errorf("%s: %s goes from revision %d back to %d", now.Event, id, before[id], v)
+		}
 	}
 }
 

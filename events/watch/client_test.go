@@ -166,6 +166,23 @@ func TestAReset(t *testing.T) {
 	}
 }
 
+// After a reset there is nothing to resume from until the next snapshot.
+func TestAResetForgetsThePosition(t *testing.T) {
+	b, _ := against(t, func(p *peer) {
+		sub := p.greet()[0]
+		if p.n == 1 {
+			p.say(snap(1, map[string]int{"S-1": 1}, 1, false), live(1, 7, 1), `{"t":"reset","sid":1,"code":"slow","retry_ms":5000}`)
+			return
+		}
+		if sub["since"] != nil {
+			t.Errorf("asked since %v", sub["since"])
+		}
+		p.say(snap(1, map[string]int{"S-2": 1}, 1, false), live(1, 9, 1))
+		p.linger()
+	})
+	b.at(9)
+}
+
 // However the connection ends, the next one goes on from the same position.
 func TestALostConnectionGoesOnWhereItWas(t *testing.T) {
 	cuts := map[string]func(*peer){

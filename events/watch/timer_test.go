@@ -172,26 +172,34 @@ func TestTheBackoffGrowsAndIsRandom(t *testing.T) {
 
 // A goodbye says when to come back; a server that does not close by then is left.
 func TestAGoodbyeIsKept(t *testing.T) {
-	for name, closes := range map[string]bool{"closed": true, "left open": false} {
+	const asked = 7400 * time.Millisecond
+	for name, c := range map[string]struct {
+		after  time.Duration // that the connection is up
+		closes bool
+	}{
+		"closed": {8 * time.Second, true}, "left open": {8 * time.Second, false}, "closed soon": {time.Second, true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				at := make(chan time.Time, 10)
+				at := make(chan time.Time, 100)
 				bubble(t, watch.Config{}, func(p *peer) {
 					at <- time.Now()
 					begin(p)
-					time.Sleep(8 * time.Second)
-					if p.n == 1 {
-						p.say(`{"t":"goaway","code":"deploy","reconnect_in_ms":7400}`)
+					if p.n > 1 {
+						p.linger()
+						return
 					}
-					if closes && p.n == 1 {
+					time.Sleep(c.after)
+					p.say(fmt.Sprintf(`{"t":"goaway","code":"deploy","reconnect_in_ms":%d}`, asked.Milliseconds()))
+					if c.closes {
 						time.Sleep(time.Second)
 						p.close(4001, "server is draining")
 					}
 					p.linger()
 				})
 				first := <-at
-				if took := (<-at).Sub(first); took < 15400*time.Millisecond || took > 17*time.Second {
-					t.Errorf("back after %v, want 8 s and 7.4 s", took)
+				if took := (<-at).Sub(first) - c.after; took < asked || took > asked+time.Second {
+					t.Errorf("back %v after the goodbye, want %v", took, asked)
 				}
 			})
 		})
