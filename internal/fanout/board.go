@@ -53,7 +53,7 @@ type reading struct {
 const recentMost = 5000
 
 func newBoard(s shared) *board {
-	return &board{shared: s, members: make(map[*sub]struct{}), back: nobody}
+	return &board{shared: s, members: make(map[*sub]struct{}), back: nobody, spoke: time.Now()}
 }
 
 // position is up to where the board shows everything.
