@@ -15,6 +15,8 @@ type config struct {
 	cli.Logging
 	Serve  serveConfig  `cmd:"" help:"Serve the page, the read API and the live socket until interrupted."`
 	Token  tokenConfig  `cmd:"" help:"Print a token for a tenant, signed with the secret."`
+	Revoke revokeConfig `cmd:"" help:"Take tokens back before they expire; live connections are closed within a second."`
+	Link   linkConfig   `cmd:"" help:"Create, list and revoke links that show one shipment to whoever has them."`
 	Health healthConfig `cmd:"" hidden:"" help:"Ask a running gateway whether it is ready."`
 }
 
@@ -41,6 +43,9 @@ type serveConfig struct {
 	OpsAddr     cli.Address     `help:"Where /healthz, /readyz and /metrics answer." default:"127.0.0.1:9091"`
 	Pprof       bool            `help:"Serve profiles at the ops address."`
 	Origins     []string        `help:"Pages of other hosts that may connect, such as https://app.example.com."`
+	Handshakes  int             `help:"How many clients are let in per second; five times as many at once." default:"500"`
+	PerAddress  int             `name:"handshakes-per-address" help:"The same of one client address; clients on this machine are not counted." default:"50"`
+	Proxies     int             `help:"How many proxies stand before it: X-Forwarded-For is read as the outermost of them wrote it. 0: not read." default:"0"`
 	DrainWindow time.Duration   `help:"How long closing all sockets is spread over at the end." default:"10s"`
 }
 
@@ -50,7 +55,8 @@ func (c *serveConfig) Validate() error {
 	if err := (gateway.Config{Origins: c.Origins}).Validate(); err != nil {
 		origins = fmt.Errorf("--origins: %w", err)
 	}
-	return cli.Check(c.check(), cli.AtLeast("--drain-window", c.DrainWindow, 0), origins)
+	return cli.Check(c.check(), origins, cli.AtLeast("--drain-window", c.DrainWindow, 0),
+		cli.AtLeast("--handshakes", c.Handshakes, 1), cli.AtLeast("--handshakes-per-address", c.PerAddress, 1), cli.AtLeast("--proxies", c.Proxies, 0))
 }
 
 type tokenConfig struct {

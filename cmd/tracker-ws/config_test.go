@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/waybill-io/waybill/cmd/internal/clitest"
@@ -44,6 +45,9 @@ func TestGatewayRefusesWrongUsageBeforeItDoesAnything(t *testing.T) {
 		{Name: "an origin with a path", Args: with("--origins=https://app.example.com/live"), Want: []string{"--origins"}},
 		{Name: "a variable's origin without a scheme", Args: with(), Env: map[string]string{"WAYBILL_ORIGINS": "app.example.com"}, Want: []string{"--origins", "WAYBILL_ORIGINS"}},
 		{Name: "a drain into the past", Args: with("--drain-window=-1s"), Want: []string{"--drain-window"}},
+		{Name: "no handshakes", Args: with("--handshakes=0"), Want: []string{"--handshakes"}},
+		{Name: "no handshakes of an address", Args: with("--handshakes-per-address=0"), Want: []string{"--handshakes-per-address"}},
+		{Name: "fewer proxies than none", Args: with("--proxies=-1"), Want: []string{"--proxies"}},
 		{Name: "an unknown level", Args: with("--log-level=loud"), Want: []string{"--log-level"}},
 		{Name: "a token for nobody", Args: []string{"token", "--jwt-secret-file=" + good}, Want: []string{"--tenant"}},
 		{Name: "a token for no tenant", Args: token("--tenant="), Want: []string{"--tenant"}},
@@ -54,12 +58,44 @@ func TestGatewayRefusesWrongUsageBeforeItDoesAnything(t *testing.T) {
 	})
 }
 
+func TestAccessRefusesWrongUsageBeforeItDoesAnything(t *testing.T) {
+	db := "--database-url=postgres://u:" + secret + "@" + clitest.Nowhere + "/w"
+	revoke := func(args ...string) []string { return append([]string{"revoke", db}, args...) }
+	create := func(args ...string) []string {
+		return append([]string{"link", "create", db, "--tenant=demo", "--shipment=s-1"}, args...)
+	}
+	clitest.Refuses(t, run, []clitest.Wrong{
+		{Name: "no database", Args: []string{"revoke", "--tenant=demo", "--subject=ann"}, Want: []string{"--database-url"}},
+		{Name: "nobody's tokens", Args: revoke("--subject=ann"), Want: []string{"--tenant"}, Secret: secret},
+		{Name: "no tokens", Args: revoke("--tenant=demo"), Want: []string{"--subject", "--jti"}},
+		{Name: "every tenant's", Args: revoke("--tenant=*", "--subject=ann"), Want: []string{"--tenant"}},
+		{Name: "a list of one", Args: revoke("--list", "--subject=ann"), Want: []string{"--list"}},
+		{Name: "a subject that no token has", Args: revoke("--tenant=demo", "--subject="+strings.Repeat("s", 129)), Want: []string{"--subject"}},
+		{Name: "an id that no token has", Args: revoke("--tenant=demo", "--jti="+strings.Repeat("j", 129)), Want: []string{"--jti"}},
+		{Name: "no command about links", Args: []string{"link"}, Want: []string{"create", "list", "revoke"}},
+		{Name: "a link to nothing", Args: []string{"link", "create", db, "--tenant=demo"}, Want: []string{"--shipment"}},
+		{Name: "a link to an empty name", Args: create("--shipment="), Want: []string{"--shipment"}},
+		{Name: "a link of nobody", Args: []string{"link", "create", db, "--shipment=s-1"}, Want: []string{"--tenant"}},
+		{Name: "a link that is over", Args: create("--life=0s"), Want: []string{"--life"}},
+		{Name: "a link for ever", Args: create("--life=20000h"), Want: []string{"--life"}},
+		{Name: "a base that is no URL", Args: create("--base-url=track.example.com"), Want: []string{"--base-url"}},
+		{Name: "a base with a query", Args: create("--base-url=https://track.example.com/?a=b"), Want: []string{"--base-url"}},
+		{Name: "links of nobody", Args: []string{"link", "list", db}, Want: []string{"--tenant"}},
+		{Name: "no link to revoke", Args: []string{"link", "revoke", db, "--tenant=demo"}, Want: []string{"link"}},
+		{Name: "a link that is none", Args: []string{"link", "revoke", db, "--tenant=demo", "zebra"}, Want: []string{"link"}, Secret: "zebra"},
+	})
+}
+
 func TestGatewayHelpNamesTheVariables(t *testing.T) {
 	clitest.Helps(t, run, map[string][]string{
 		"": {"WAYBILL_LOG_LEVEL", "WAYBILL_LOG_FORMAT"},
 		"serve": {"WAYBILL_JWT_SECRET_FILE", "WAYBILL_JWT_ISSUER", "WAYBILL_JWT_AUDIENCE", "WAYBILL_LISTEN", "WAYBILL_DATABASE_URL",
-			"WAYBILL_OPS_ADDR", "WAYBILL_ORIGINS", "WAYBILL_DRAIN_WINDOW"},
-		"token": {"WAYBILL_JWT_SECRET_FILE", "WAYBILL_TENANT", "WAYBILL_SUBJECT", "WAYBILL_LIFE"},
+			"WAYBILL_OPS_ADDR", "WAYBILL_ORIGINS", "WAYBILL_DRAIN_WINDOW", "WAYBILL_HANDSHAKES", "WAYBILL_HANDSHAKES_PER_ADDRESS", "WAYBILL_PROXIES"},
+		"revoke":      {"WAYBILL_DATABASE_URL", "WAYBILL_TENANT", "WAYBILL_SUBJECT", "WAYBILL_REASON", "WAYBILL_BY"},
+		"link create": {"WAYBILL_DATABASE_URL", "WAYBILL_TENANT", "WAYBILL_LIFE", "WAYBILL_BASE_URL"},
+		"link list":   {"WAYBILL_DATABASE_URL", "WAYBILL_TENANT"},
+		"link revoke": {"WAYBILL_DATABASE_URL", "WAYBILL_TENANT", "WAYBILL_REASON"},
+		"token":       {"WAYBILL_JWT_SECRET_FILE", "WAYBILL_TENANT", "WAYBILL_SUBJECT", "WAYBILL_LIFE"},
 	})
 }
 

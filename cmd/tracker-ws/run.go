@@ -30,6 +30,10 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		return err
 	case "token":
 		return token(cfg.Token, stdout)
+	case "revoke":
+		return revoke(ctx, cfg.Revoke, stdout)
+	case "link create", "link list", "link revoke <link>":
+		return link(ctx, cfg.Link, command, stdout, stderr)
 	default:
 		return serve(ctx, cfg.Serve, log)
 	}
@@ -48,6 +52,7 @@ func serve(ctx context.Context, cfg serveConfig, log *slog.Logger) error {
 	site := wire.Site{
 		Listener: listener, DatabaseURL: string(cfg.DatabaseURL), Origins: cfg.Origins,
 		Auth: cfg.auth(), DrainWindow: cfg.DrainWindow,
+		Handshakes: cfg.Handshakes, AddressHandshakes: cfg.PerAddress, Proxies: cfg.Proxies,
 	}
 	log.Info("gateway running", "listen", listener.Addr().String(), "ops", server.Addr())
 	return wire.Beside(ctx, server, site.Checks(), func(ctx context.Context) error { return site.Run(ctx, server, log) })

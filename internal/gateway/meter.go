@@ -100,6 +100,13 @@ func (m *Meter) watchStreams(n *atomic.Int64) {
 	}, func() float64 { return float64(n.Load()) }))
 }
 
+// WatchRevocations registers the age of what is known to be revoked.
+func (m *Meter) WatchRevocations(age func() time.Duration) {
+	m.registerer.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: prefix + "revocations_age_seconds", Help: "How long ago it was read what is revoked.",
+	}, func() float64 { return age().Seconds() }))
+}
+
 // gauges reads the hub once for every scrape.
 type gauges struct{ hub *fanout.Hub }
 

@@ -30,6 +30,9 @@ type Link struct {
 // Secret is what opens a link. It is in the link's URL and nowhere else.
 type Secret string
 
+// Path is where a link's page is: its secret follows.
+const Path = "/t/"
+
 // prefix begins every secret, and no token.
 const prefix = "wbl_"
 

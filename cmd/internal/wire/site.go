@@ -32,6 +32,14 @@ type Site struct {
 	// DevTenant is the tenant that the page of a developer's machine gets tokens
 	// for. Defaults to none: nobody is handed tokens.
 	DevTenant string
+	// Handshakes and AddressHandshakes are how many clients are let in per second,
+	// of all addresses and of one; five times as many at once. Default to 500 and
+	// 50.
+	Handshakes        int
+	AddressHandshakes int
+	// Proxies is how many proxies stand before it, each of which appends to
+	// X-Forwarded-For. Defaults to none.
+	Proxies int
 	// DrainWindow is how long closing all sockets is spread over. Defaults to
 	// 10 s.
 	DrainWindow time.Duration
@@ -70,17 +78,24 @@ func (s Site) Run(ctx context.Context, server *ops.Server, log *slog.Logger) err
 // open opens the door once the database is there, and returns when ctx has ended
 // and every socket is closed.
 func (s Site) open(ctx, asked context.Context, door *door, server *ops.Server, log *slog.Logger) error {
-	reader, err := await(ctx, server.Ready.Check("reader"), log, func(ctx context.Context) (*readmodel.Reader, error) {
-		return readmodel.OpenReader(ctx, readmodel.Config{URL: s.DatabaseURL, Name: "waybill gateway", MaxConns: 12})
+	verifier, err := auth.NewVerifier(s.Auth)
+	if err != nil {
+		return fmt.Errorf("read tokens: %w", err)
+	}
+	store, err := await(ctx, server.Ready.Check("reader"), log, func(ctx context.Context) (*guarded, error) {
+		return s.guard(ctx, verifier, log)
 	})
 	if err != nil {
 		return endOf(asked, err)
 	}
-	defer reader.Close()
+	defer store.Close()
 	meter := gateway.NewMeter(server.Metrics)
+	meter.WatchRevocations(store.guard.Age)
 	feed := server.Ready.Check("feed")
-	hub := fanout.New(reader, reader, fanout.Config{Meter: meter, Log: log, Ready: readiness(feed), Alerts: reader})
-	sockets, handler, err := s.handler(reader, hub, meter, server, log)
+	hub := fanout.New(store, store, fanout.Config{
+		Meter: meter, Log: log, Ready: readiness(feed), Alerts: store, Revoked: gateway.Revoked(store.guard.Revoked),
+	})
+	sockets, handler, err := s.handler(store, hub, meter, server, log)
 	if err != nil {
 		return err
 	}
@@ -90,6 +105,7 @@ func (s Site) open(ctx, asked context.Context, door *door, server *ops.Server, l
 	defer end()
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return hub.Run(after) })
+	g.Go(func() error { return store.guard.Run(after, hub.Expel) })
 	g.Go(func() error {
 		defer end()
 		return sockets.Run(gctx)
@@ -107,17 +123,34 @@ func readiness(feed *ops.Check) func(error) {
 	}
 }
 
+// guarded is the read model, and who may read it.
+type guarded struct {
+	*readmodel.Reader
+	guard *auth.Guard
+}
+
+// guard connects, and reads what is revoked: nobody is let in before.
+func (s Site) guard(ctx context.Context, verifier *auth.Verifier, log *slog.Logger) (*guarded, error) {
+	reader, err := readmodel.OpenReader(ctx, readmodel.Config{URL: s.DatabaseURL, Name: "waybill gateway", MaxConns: 12})
+	if err != nil {
+		return nil, err
+	}
+	guard := auth.NewGuard(verifier, reader, log)
+	if err := guard.Load(ctx); err != nil {
+		reader.Close()
+		return nil, err
+	}
+	return &guarded{Reader: reader, guard: guard}, nil
+}
+
 // handler routes: the socket and its stream, the read API, the page and, for developers,
 // tokens.
-func (s Site) handler(reader *readmodel.Reader, hub *fanout.Hub, meter *gateway.Meter, server *ops.Server, log *slog.Logger) (*gateway.Gateway, http.Handler, error) {
-	verifier, err := auth.NewVerifier(s.Auth)
-	if err != nil {
-		return nil, nil, fmt.Errorf("read tokens: %w", err)
-	}
-	sockets := gateway.New(hub, verifier, meter, gateway.Config{
-		Origins: s.Origins, DrainWindow: s.DrainWindow, CloseWait: s.CloseWait, Log: log,
+func (s Site) handler(store *guarded, hub *fanout.Hub, meter *gateway.Meter, server *ops.Server, log *slog.Logger) (*gateway.Gateway, http.Handler, error) {
+	sockets := gateway.New(hub, store.guard, meter, gateway.Config{
+		Origins: s.Origins, DrainWindow: s.DrainWindow, CloseWait: s.CloseWait, Links: store, Log: log,
+		Handshakes: s.Handshakes, AddressHandshakes: s.AddressHandshakes, Proxies: s.Proxies,
 	})
-	api, err := query.New(query.Config{Metrics: server.Metrics}, reader, verifier, log)
+	api, err := query.New(query.Config{Metrics: server.Metrics}, store, store.guard, log)
 	if err != nil {
 		return nil, nil, fmt.Errorf("prepare the read API: %w", err)
 	}
