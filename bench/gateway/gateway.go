@@ -101,43 +101,16 @@ func (s *site) close() error {
 // tally is a meter that knows as well how many deltas were written.
 type tally struct {
 	*gateway.Meter
-	deltas    atomic.Int64
-	conflated atomic.Int64
-	enough    atomic.Int64 // deltas that somebody waits for
-	reached   chan struct{}
+	written
 }
 
-func newTally(m *gateway.Meter) *tally { return &tally{Meter: m, reached: make(chan struct{}, 1)} }
+func newTally(m *gateway.Meter) *tally { return &tally{m, newWritten()} }
 
 // Count implements [fanout.Meter].
 func (t *tally) Count(c fanout.Counter, label string, n int) {
 	t.Meter.Count(c, label, n)
-	switch {
-	case c == fanout.CountConflated:
-		t.conflated.Add(int64(n))
-	case c == fanout.CountFrames && label == "d":
-		if t.deltas.Add(int64(n)) >= t.enough.Load() {
-			select {
-			case t.reached <- struct{}{}:
-			default:
-			}
-		}
-	}
-}
-
-// await waits until so many deltas were written.
-func (t *tally) await(ctx context.Context, n int64) {
-	t.enough.Store(n)
-	timer := time.NewTimer(time.Second) // somebody may have left
-	defer timer.Stop()
-	for t.deltas.Load() < n {
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C:
-			return
-		case <-t.reached:
-		}
+	if c == fanout.CountFrames && label == "d" {
+		t.add(int64(n))
 	}
 }
 
@@ -170,16 +143,14 @@ func newGatewayPart(ctx context.Context, o order) (part, any, error) {
 	return p, p.served, nil
 }
 
-// broadcast commits a change. As fast as it goes is as soon as every client was
-// written the one before: what is made earlier than that would be merged with
-// it, and frames of 400 B are what is counted.
+// broadcast commits a change.
 func (p *gatewayPart) broadcast(ctx context.Context, _ int64) error {
 	rate, _ := p.pacer.now()
 	if rate != flatOut {
 		p.feed.commit()
 		return nil
 	}
-	want := p.tally.deltas.Load() + p.subs.Load()
+	want := p.tally.n.Load() + p.subs.Load()
 	p.feed.commit()
 	p.tally.await(ctx, want)
 	return nil
@@ -188,9 +159,7 @@ func (p *gatewayPart) broadcast(ctx context.Context, _ int64) error {
 // stood is what the gateway tells of itself.
 type stood struct {
 	Snapshots int64 // read so far
-	Deltas    int64 // written so far
-	Conflated int64
-	Open      int // connections
+	Open      int   // connections
 }
 
 func (p *gatewayPart) do(_ context.Context, o order) (any, error) {
@@ -210,7 +179,7 @@ func (p *gatewayPart) do(_ context.Context, o order) (any, error) {
 }
 
 func (s *site) stand(snapshots int64) stood {
-	return stood{Snapshots: snapshots, Deltas: s.tally.deltas.Load(), Conflated: s.tally.conflated.Load(), Open: s.hub.Stats().Connections}
+	return stood{Snapshots: snapshots, Open: s.hub.Stats().Connections}
 }
 
 func (p *gatewayPart) close() error {

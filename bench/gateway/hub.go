@@ -21,6 +21,7 @@ type bareHub struct {
 	server   *http.Server
 	upgrader websocket.Upgrader
 	pacer    *pacer
+	written  written
 	cancel   context.CancelFunc
 	work     sync.WaitGroup
 
@@ -50,6 +51,7 @@ func newHubPart(ctx context.Context, _ order) (part, any, error) {
 	h := &bareHub{
 		upgrader: websocket.Upgrader{ReadBufferSize: 1024, WriteBufferSize: 1024, Subprotocols: []string{subprotocol}},
 		clients:  make(map[*hubClient]struct{}),
+		written:  newWritten(),
 	}
 	h.pacer = newPacer(h.broadcast)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -122,6 +124,7 @@ func (h *bareHub) write(c *hubClient) {
 		case text := <-c.send:
 			_ = c.conn.SetWriteDeadline(time.Now().Add(hubWriteWait))
 			err = c.conn.WriteMessage(websocket.TextMessage, text)
+			h.written.add(1)
 		case <-ping.C:
 			_ = c.conn.SetWriteDeadline(time.Now().Add(hubWriteWait))
 			err = c.conn.WriteMessage(websocket.PingMessage, nil)
@@ -152,6 +155,7 @@ func (h *bareHub) broadcast(ctx context.Context, n int64) error {
 	if len(clients) == 0 {
 		return errNobody
 	}
+	want := h.written.n.Load() + int64(len(clients))
 	for _, c := range clients {
 		select {
 		case c.send <- text:
@@ -159,6 +163,9 @@ func (h *bareHub) broadcast(ctx context.Context, n int64) error {
 		case <-ctx.Done():
 			return nil
 		}
+	}
+	if rate, _ := h.pacer.now(); rate == flatOut {
+		h.written.await(ctx, want)
 	}
 	return nil
 }

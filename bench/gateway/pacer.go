@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,8 +17,14 @@ type pacer struct {
 	changed chan struct{} // closed when the rate changes
 }
 
-// flatOut is the rate of as fast as it goes.
-const flatOut = -1
+const (
+	// flatOut is the rate of as fast as it goes: the next broadcast begins when
+	// the last one was written to everybody.
+	flatOut = -1
+	// heaped is the rate of the bare hub alone where the next broadcast begins
+	// when there is room for it in the queues.
+	heaped = -2
+)
 
 func newPacer(next func(ctx context.Context, n int64) error) *pacer {
 	return &pacer{next: next, changed: make(chan struct{})}
@@ -76,5 +83,40 @@ func await(ctx context.Context, changed chan struct{}, d time.Duration) bool {
 		return false
 	case <-timer.C:
 		return true
+	}
+}
+
+// written counts frames, and has somebody wait for some number of them.
+type written struct {
+	n       atomic.Int64
+	enough  atomic.Int64 // that somebody waits for
+	reached chan struct{}
+}
+
+func newWritten() written { return written{reached: make(chan struct{}, 1)} }
+
+func (w *written) add(n int64) {
+	if w.n.Add(n) < w.enough.Load() {
+		return
+	}
+	select {
+	case w.reached <- struct{}{}:
+	default:
+	}
+}
+
+// await waits until so many frames were written.
+func (w *written) await(ctx context.Context, n int64) {
+	w.enough.Store(n)
+	timer := time.NewTimer(time.Second) // somebody may have left
+	defer timer.Stop()
+	for w.n.Load() < n {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+			return
+		case <-w.reached:
+		}
 	}
 }

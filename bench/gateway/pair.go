@@ -45,8 +45,11 @@ type took struct {
 	cpu float64 // seconds of the server
 }
 
-func (t took) perSecond() float64  { return float64(t.Frames) / t.Seconds }
-func (t took) perMillion() float64 { return t.cpu / float64(t.Frames) * 1e6 }
+// perSecond is frames; what was merged into one is one.
+func (t took) perSecond() float64 { return float64(t.Frames) / t.Seconds }
+
+// perMillion is of deliveries: of rows that reached a client.
+func (t took) perMillion() float64 { return t.cpu / float64(t.Rows) * 1e6 }
 
 // settling is how long a pace is held before it is measured.
 const settling = time.Second

@@ -13,6 +13,13 @@ type result struct {
 	FramesPerS    float64 `json:"frames_per_s"`
 	HubFramesPerS float64 `json:"hub_frames_per_s"`
 	RatioBareHub  float64 `json:"ratio_bare_hub"`
+	FastP99       float64 `json:"fast_p99_ms"`
+	HubFastP99    float64 `json:"hub_fast_p99_ms"`
+
+	// The hub when nobody waits but for room in its queues.
+	HeapedFramesPerS float64 `json:"hub_heaped_frames_per_s"`
+	HeapedCPU        float64 `json:"hub_heaped_cpu_s_per_million"`
+	HeapedP99        float64 `json:"hub_heaped_p99_ms"`
 
 	// At the pace of Paced frames a second.
 	Paced  float64 `json:"paced_frames_per_s"`
@@ -79,6 +86,7 @@ func (r *result) print(w io.Writer) {
 		ours, hub, rate float64
 	}{
 		{"frames/s, as fast as it goes", r.FramesPerS, r.HubFramesPerS, r.RatioBareHub},
+		{"p99 of these, ms", r.FastP99, r.HubFastP99, to(2, r.FastP99/r.HubFastP99)},
 		{"server's processor, s per million frames", r.CPU, r.HubCPU, r.CPURatio},
 		{fmt.Sprintf("the same at %.0f frames/s", r.Paced), r.CPUPaced, r.HubCPUPaced, r.CPUPacedRatio},
 		{fmt.Sprintf("p99 at %.0f frames/s, ms", r.Paced), r.P99, r.HubP99, to(2, r.P99/r.HubP99)},
@@ -87,6 +95,7 @@ func (r *result) print(w io.Writer) {
 	} {
 		fmt.Fprintf(w, "%-52s %12.2f %12.2f %8.2f\n", l.name, l.ours, l.hub, l.rate)
 	}
+	fmt.Fprintf(w, "the hub with full queues: %.0f frames/s, %.2f s per million, p99 %.1f ms\n", r.HeapedFramesPerS, r.HeapedCPU, r.HeapedP99)
 	fmt.Fprintf(w, "storm: live again after %.2f s, %d snapshots read, %d resumed\n", r.StormLive, r.StormSnapshots, r.StormResumed)
 	fmt.Fprintf(w, "commit to client at %.0f changes/s: p50 %.1f, p99 %.1f, max %.1f ms; %d rows compared, %d wrong\n",
 		r.CommitRate, r.Commit.P50, r.Commit.P99, r.Commit.Max, r.Compared, r.WrongRows)

@@ -26,7 +26,7 @@ func rowAt(n int64, now time.Time) *fanout.ShipmentRow {
 	return &fanout.ShipmentRow{
 		ID: rowID(n), Revision: n/rows + 1, Status: "in_transit", StatusSince: now.Truncate(time.Second).UTC(),
 		Direction: "outbound", Carrier: "UPSN", Parcels: 1,
-		Numbers:      []events.TrackingNumber{"1Z999AA1"},
+		Numbers:      []events.TrackingNumber{"1Z99"},
 		LastScanAt:   now.Truncate(time.Second).UTC(),
 		LastScanType: "shipment.departed", LastLocation: strconv.FormatInt(now.UnixNano(), 10),
 	}

@@ -40,6 +40,8 @@ func (b *bench) spread(ctx context.Context) (err error) {
 	b.r.CPU, b.r.HubCPU, b.r.CPURatio = to(2, s.of("cpu gateway")), to(2, s.of("cpu hub")), to(3, s.of("cpu"))
 	b.r.CPUPaced, b.r.HubCPUPaced, b.r.CPUPacedRatio = to(2, s.of("cpu paced gateway")), to(2, s.of("cpu paced hub")), to(3, s.of("cpu paced"))
 	b.r.P50, b.r.P99, b.r.HubP99 = to(1, s.of("p50 gateway")), to(1, s.of("p99 gateway")), to(1, s.of("p99 hub"))
+	b.r.FastP99, b.r.HubFastP99 = to(1, s.of("p99 fast gateway")), to(1, s.of("p99 fast hub"))
+	b.r.HeapedFramesPerS, b.r.HeapedCPU, b.r.HeapedP99 = to(0, s.of("frames heaped")), to(2, s.of("cpu heaped")), to(1, s.of("p99 heaped"))
 	b.r.FrameBytes = to(1, s.of("bytes gateway"))
 	return b.audit(ours)
 }
@@ -54,14 +56,25 @@ func (b *bench) turn(ctx context.Context, p *pair, s series) error {
 	if err != nil {
 		return err
 	}
+	if p.name == "hub" {
+		heap, err := p.run(ctx, heaped, settling, b.cfg.duration, "")
+		if err != nil {
+			return err
+		}
+		s.add("frames heaped", heap.perSecond())
+		s.add("cpu heaped", heap.perMillion())
+		s.add("p99 heaped", heap.Ages.P99)
+		b.say("%-8s %8.0f frames/s, %5.2f s/million (p99 %.1f ms) with full queues", p.name, heap.perSecond(), heap.perMillion(), heap.Ages.P99)
+	}
 	s.add("frames "+p.name, fast.perSecond())
+	s.add("p99 fast "+p.name, fast.Ages.P99)
 	s.add("cpu "+p.name, fast.perMillion())
 	s.add("bytes "+p.name, float64(fast.Bytes)/float64(fast.Frames))
 	s.add("cpu paced "+p.name, paced.perMillion())
 	s.add("p50 "+p.name, paced.Ages.P50)
 	s.add("p99 "+p.name, paced.Ages.P99)
-	b.say("%-8s %8.0f frames/s, %5.2f s/million (p99 %.1f ms); paced %.0f frames/s, %5.2f s/million, p50 %.1f p99 %.1f max %.1f ms",
-		p.name, fast.perSecond(), fast.perMillion(), fast.Ages.P99, paced.perSecond(), paced.perMillion(), paced.Ages.P50, paced.Ages.P99, paced.Ages.Max)
+	b.say("%-8s %8.0f frames/s, %5.2f s/million (p99 %.1f ms); paced %.0f frames/s of %.2f rows, %5.2f s/million, p50 %.1f p99 %.1f max %.1f ms",
+		p.name, fast.perSecond(), fast.perMillion(), fast.Ages.P99, paced.perSecond(), float64(paced.Rows)/float64(paced.Frames), paced.perMillion(), paced.Ages.P50, paced.Ages.P99, paced.Ages.Max)
 	return nil
 }
 

@@ -18,6 +18,7 @@ var ErrTooMany = errors.New("too many connections of one subject")
 type Conn struct {
 	hub    *Hub
 	socket Socket
+	prompt Prompt // socket, if it is one
 	id     string
 	user   user
 	work   sync.WaitGroup // grows under mu and only while not closed
@@ -31,7 +32,7 @@ type Conn struct {
 	ctrlSize int
 	closed   bool
 	stood    []Place   // when it was closed
-	draining bool      // a goroutine writes
+	draining bool      // a goroutine writes, or is about to
 	writeAt  time.Time // when the write in hand began; zero when there is none
 	retire   time.Time // when it is too old
 	health
@@ -65,6 +66,7 @@ func (h *Hub) Connect(socket Socket, peer Peer, first ...Request) (*Conn, error)
 
 		draining: true, // not yet, and nobody else is to begin
 	}
+	c.prompt, _ = socket.(Prompt)
 	h.mu.Lock()
 	if h.users[c.user] >= h.cfg.UserConnections {
 		h.mu.Unlock()
@@ -92,7 +94,9 @@ func (c *Conn) begin(first []Request, now time.Time) error {
 			return fmt.Errorf("subscription %d: %w", r.SID, e)
 		}
 	}
-	c.work.Go(c.drain)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.engage()
 	return nil
 }
 
@@ -239,8 +243,7 @@ func (c *Conn) Close(code CloseCode) {
 	c.subs, c.order = nil, nil
 	patient := code != CloseLost && code != CloseSlow && code != CloseNoPong && code != CloseRevoked
 	if !c.draining {
-		c.draining = true
-		c.work.Go(c.drain)
+		c.engage()
 	}
 	c.work.Go(func() { c.finish(code, patient) })
 	c.mu.Unlock()

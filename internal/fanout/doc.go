@@ -35,13 +35,17 @@
 // [Hub.Run] owns the loop that reads and publishes; only it moves tenants along.
 // It has two more goroutines, for the feed's hints and for looking after
 // connections, and one for each snapshot that is being read; all end before it
-// returns. A connection has a goroutine only while something is written to it
-// or while a ping waits for its answer.
+// returns. What waits for connections is written by a few goroutines for them
+// all, which exist only while there is something to write; a connection has one of
+// its own while its socket takes no more and is waited for ([Prompt]; for another
+// [Socket] during every write), while a ping waits for its answer, and while it is
+// closed.
 //
 // There is one lock in the hub, for tenants, groups and the stations of
-// subscriptions, and one in each connection, for what waits to be sent. A
-// connection's lock may be taken under the hub's, never the other way round. No
-// lock is held while a port is called or a channel blocks.
+// subscriptions, one in each connection, for what waits to be sent, and one for
+// the queue of those who have something to be written. They are taken in this order,
+// never the other way round. No lock is held while a port is called or a channel
+// blocks.
 //
 // # Not here
 //

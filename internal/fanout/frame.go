@@ -109,15 +109,14 @@ func controlFrame(kind string, f any) frame {
 	return frame{kind: kind, parts: [3][]byte{encodeFrame(f)}}
 }
 
-// deltaFrame is a d frame, or an ev frame of a log: what is its own up to p, and
-// a body that may be shared.
-func deltaFrame(t Topic, sid, p int64, body []byte) frame {
+// deltaFrame is a d frame, or an ev frame of a log: what is its own up to p,
+// which is written over head, and a body that may be shared.
+func deltaFrame(head []byte, t Topic, sid, p int64, body []byte) frame {
 	kind := "d"
 	if t.isLog() {
 		kind = "ev"
 	}
-	head := make([]byte, 0, 48)
-	head = append(append(append(head, `{"t":"`...), kind...), `","sid":`...)
+	head = append(append(append(head[:0], `{"t":"`...), kind...), `","sid":`...)
 	head = strconv.AppendInt(head, sid, 10)
 	head = strconv.AppendInt(append(head, `,"p":`...), p, 10)
 	return frame{kind: kind, parts: [3][]byte{append(head, ','), body}}

@@ -3,6 +3,7 @@ package fanout
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"time"
 
@@ -18,6 +19,7 @@ type Hub struct {
 	kick      chan struct{} // a read is wanted now
 	turns     chan struct{} // one per snapshot that is being read
 	work      sync.WaitGroup
+	writers   *writers
 
 	mu       sync.Mutex
 	tenants  map[events.TenantID]*tenant
@@ -44,6 +46,7 @@ func New(feed Feed, snapshots Snapshots, cfg Config) *Hub {
 		feed: feed, snapshots: snapshots, cfg: cfg,
 		kick:    make(chan struct{}, 1),
 		turns:   make(chan struct{}, cfg.Snapshots),
+		writers: newWriters(runtime.GOMAXPROCS(0)),
 		tenants: make(map[events.TenantID]*tenant),
 		flights: make(map[string]*flight),
 		conns:   make(map[*Conn]struct{}),

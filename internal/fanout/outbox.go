@@ -1,7 +1,6 @@
 package fanout
 
 import (
-	"context"
 	"slices"
 	"time"
 )
@@ -28,8 +27,19 @@ func (c *Conn) say(f frame) {
 // wake makes sure that what waits is written. The lock is held.
 func (c *Conn) wake() {
 	if !c.draining && !c.closed {
-		c.draining = true
-		c.work.Go(c.drain)
+		c.engage()
+	}
+}
+
+// engage has what waits written, by one goroutine at a time. The lock is held, and
+// nobody does.
+func (c *Conn) engage() {
+	c.draining = true
+	c.work.Add(1)
+	if c.prompt != nil {
+		c.hub.writers.add(c)
+	} else {
+		go c.drain()
 	}
 }
 
@@ -61,7 +71,9 @@ func (c *Conn) offer(s *sub, b *batch) {
 	}
 	n := o.pending.add(b.after(o.covered))
 	o.covered = b.q
-	c.hub.cfg.Meter.Count(CountConflated, "", n)
+	if n > 0 {
+		c.hub.cfg.Meter.Count(CountConflated, "", n)
+	}
 	if c.draining && c.overfull() {
 		c.dropPending()
 	}
@@ -130,19 +142,6 @@ func (c *Conn) waitingBytes() int {
 	return n
 }
 
-// drain writes until nothing waits. There is at most one per connection.
-func (c *Conn) drain() {
-	m := &message{parts: make([][]byte, 0, 4), kinds: make([]string, 0, 2)}
-	for c.take(m, time.Now()) {
-		c.track(m)
-		err := c.socket.Write(context.Background(), m.parts)
-		c.written(m, time.Now(), err)
-		if err != nil {
-			c.Close(CloseLost)
-		}
-	}
-}
-
 // message is some frames joined by newlines.
 type message struct {
 	parts  [][]byte
@@ -151,10 +150,22 @@ type message struct {
 	places []Place  // where it takes the client, for a socket that wants to know
 }
 
+func newMessage() any {
+	return &message{parts: make([][]byte, 0, 8), kinds: make([]string, 0, 4)}
+}
+
 // clear makes room for the next message.
 func (m *message) clear() {
 	clear(m.parts)
 	m.parts, m.kinds, m.size = m.parts[:0], m.kinds[:0], 0
+}
+
+// count tells a meter that m was written.
+func (m *message) count(meter Meter) {
+	meter.Count(CountBytes, "", m.size)
+	for _, kind := range m.kinds {
+		meter.Count(CountFrames, kind, 1)
+	}
 }
 
 var newline = []byte("\n")
@@ -173,12 +184,16 @@ func (m *message) add(f frame) {
 	m.kinds = append(m.kinds, f.kind)
 }
 
-// take puts together the next message. It reports false when nothing waits, and
-// then the caller must stop draining.
+// take notes that the message before was written, if there was one, and puts
+// together the next. It reports false when nothing waits, and then the caller
+// must stop draining.
 func (c *Conn) take(m *message, now time.Time) bool {
 	m.clear()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !c.writeAt.IsZero() {
+		c.writeAt, c.wrote = time.Time{}, now
+	}
 	c.takeControl(m)
 	if !c.closed {
 		c.owe(m, now)
@@ -261,18 +276,4 @@ func (c *Conn) takeBeat(m *message, now time.Time) {
 	hb.Lag = ms(lag)
 	c.beat, c.beatAt, c.lagTold = false, now, c.lag > 0
 	m.add(controlFrame("hb", hb))
-}
-
-// written notes the end of a write.
-func (c *Conn) written(m *message, now time.Time, err error) {
-	c.mu.Lock()
-	c.writeAt, c.wrote = time.Time{}, now
-	c.mu.Unlock()
-	if err != nil {
-		return
-	}
-	c.hub.cfg.Meter.Count(CountBytes, "", m.size)
-	for _, kind := range m.kinds {
-		c.hub.cfg.Meter.Count(CountFrames, kind, 1)
-	}
 }

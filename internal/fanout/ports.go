@@ -96,6 +96,17 @@ type Socket interface {
 	Close(code CloseCode)
 }
 
+// Prompt is a Socket that can be written to without waiting for its client.
+type Prompt interface {
+	Socket
+	// Try is Write that does not block. It reports false when the socket has not
+	// taken all of the message; then the next call that writes is Finish.
+	Try(parts [][]byte) (done bool, err error)
+	// Finish has the socket take the rest of what was tried, and blocks until it
+	// has. It needs no parts.
+	Finish() error
+}
+
 // Meter takes what the hub counts and times.
 type Meter interface {
 	// Count adds n to a counter; label is "" for one without labels.

@@ -84,6 +84,7 @@ type outbox struct {
 	epoch   string     // of sent; "" while the client has nothing to go on from
 	covered int64      // the end of what was taken or waits
 	pending pending
+	head    []byte    // of the delta that was taken last
 	caught  bool      // the first delta was taken: later ones are news
 	due     time.Time // when owing: the time of the snapshot
 }
@@ -113,7 +114,8 @@ func (o *outbox) next(sid int64) (frame, bool) {
 		o.sent, o.epoch, o.opening = o.opening.Q, o.opening.Epoch, nil
 		return f, true
 	case o.pending.waiting:
-		f := deltaFrame(o.pending.topic, sid, o.sent, o.pending.body())
+		f := deltaFrame(o.head, o.pending.topic, sid, o.sent, o.pending.body())
+		o.head = f.parts[0] // not taken again before it is written
 		o.sent, o.caught, o.pending = o.pending.q, true, pending{}
 		return f, true
 	}

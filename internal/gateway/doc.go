@@ -28,9 +28,11 @@
 //
 // # Concurrency
 //
-// A connection has the goroutine of its HTTP handler, which reads (on a stream it
-// waits, and keeps the connection in use), and those of its fanout.Conn. Run uses
-// its caller's goroutine.
+// The goroutine of the HTTP handler reads a socket's hello and then ends; another,
+// with a small stack, reads what comes after it. On a stream the handler's waits,
+// and keeps the connection in use. Beside it a connection has the goroutines of its
+// fanout.Conn. Data frames go past the WebSocket library: a lane below it has them
+// and the library's control frames take turns. Run uses its caller's goroutine.
 //
 // # Not here
 //

@@ -20,7 +20,8 @@ type Gateway struct {
 	cfg      Config
 	meter    *Meter
 	pace     pace
-	streams  atomic.Int64   // guests that are listeners
+	streams  atomic.Int64 // guests that are listeners
+	room     *room
 	work     sync.WaitGroup // one per guest; grows under mu and only while not draining
 
 	mu       sync.Mutex
@@ -33,7 +34,7 @@ type Gateway struct {
 func New(hub *fanout.Hub, verifier Verifier, meter *Meter, cfg Config) *Gateway {
 	g := &Gateway{
 		hub: hub, verifier: verifier, cfg: cfg.withDefaults(), meter: meter,
-		guests: make(map[*guest]struct{}),
+		guests: make(map[*guest]struct{}), room: newRoom(),
 	}
 	g.pace = newPace(g.cfg)
 	if g.meter == nil {
@@ -44,7 +45,9 @@ func New(hub *fanout.Hub, verifier Verifier, meter *Meter, cfg Config) *Gateway 
 	return g
 }
 
-// ServeHTTP upgrades a request and serves its socket until that is closed.
+// ServeHTTP upgrades a request and hears who is there. It returns when that is
+// known: from then on a connection has neither the request nor its goroutine,
+// whose stack has grown meanwhile.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if p := g.hurried(r); p != nil {
 		p.write(w)
@@ -55,12 +58,24 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		overloaded("no more connections at the moment").write(w)
 		return
 	}
-	defer g.exit(&s.guest)
+	stays := false
+	defer func() {
+		if !stays {
+			g.exit(&s.guest)
+		}
+	}()
+	if stays = g.upgrade(w, r, s) && s.greeted(); stays {
+		go s.serve()
+	}
+}
+
+// upgrade makes a socket of a request, or answers why there is none.
+func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request, s *session) bool {
 	if p := g.inspect(r); p != nil {
 		p.write(w)
-		return
+		return false
 	}
-	up := &upgrade{ResponseWriter: w}
+	up := &upgrade{ResponseWriter: w, room: g.room}
 	ws, err := websocket.Accept(up, r, &websocket.AcceptOptions{
 		Subprotocols:       []string{Subprotocol},
 		InsecureSkipVerify: true, // inspect has looked at the Origin, more strictly
@@ -68,10 +83,11 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		OnPongReceived:     s.ponged,
 	})
 	if err != nil {
-		return // Accept has answered
+		return false // Accept has answered
 	}
 	ws.SetReadLimit(g.cfg.MessageBytes)
-	s.serve(newSocket(ws, up.conn, g.cfg.CloseWait, g.meter))
+	s.ws = newSocket(ws, up.lane, g.cfg.CloseWait, g.meter)
+	return true
 }
 
 // enter counts a client in, unless there are too many or we are leaving.

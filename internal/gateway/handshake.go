@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bufio"
+	"bytes"
 	"net"
 	"net/http"
 	"net/url"
@@ -147,19 +148,28 @@ func offers(r *http.Request, name string) bool {
 	return false
 }
 
-// upgrade keeps hold of the connection that the library takes over, and makes it
-// buffer little: what the kernel holds cannot be replaced by newer rows.
+// upgrade gives the library a connection on which it can be gone past, with
+// small buffers: a client sends little, and what the kernel holds for it cannot
+// be replaced by newer rows.
 type upgrade struct {
 	http.ResponseWriter
-	conn net.Conn
+	room *room
+	lane *lane // once it was hijacked
 }
+
+const (
+	readBuffer  = 512
+	writeBuffer = 256 // more than any control frame, so that each is one write
+)
 
 // Hijack implements [http.Hijacker].
 func (u *upgrade) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(u.ResponseWriter).Hijack()
-	if err == nil {
-		u.conn = conn
-		tune(conn)
+	if err != nil {
+		return nil, nil, err
 	}
-	return conn, rw, err
+	tune(conn)
+	early, _ := rw.Reader.Peek(rw.Reader.Buffered()) // as much as there is
+	u.lane = newLane(conn, bytes.Clone(early), u.room)
+	return u.lane, bufio.NewReadWriter(bufio.NewReaderSize(u.lane, readBuffer), bufio.NewWriterSize(u.lane, writeBuffer)), nil
 }

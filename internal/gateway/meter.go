@@ -1,7 +1,9 @@
 package gateway
 
 import (
+	"maps"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,6 +24,9 @@ type Meter struct {
 	auth       *prometheus.CounterVec
 	hurried    *prometheus.CounterVec
 	origins    prometheus.Counter
+
+	found atomic.Pointer[map[series]prometheus.Counter]
+	mu    sync.Mutex // one at a time adds to found
 }
 
 // NewMeter registers the metrics with r; nil keeps them to itself. It panics
@@ -72,15 +77,51 @@ func (m *Meter) histogram(name, help string) prometheus.Histogram {
 
 // Count implements [fanout.Meter].
 func (m *Meter) Count(c fanout.Counter, label string, n int) {
-	v := m.counters[c]
-	if v == nil || n == 0 {
+	if n == 0 {
 		return
 	}
-	if label == "" {
-		v.WithLabelValues().Add(float64(n))
-		return
+	if one := m.one(series{c, label}); one != nil {
+		one.Add(float64(n))
 	}
-	v.WithLabelValues(label).Add(float64(n))
+}
+
+// series names one counter among those of a kind.
+type series struct {
+	counter fanout.Counter
+	label   string
+}
+
+// one finds a counter without asking for it by its labels each time, which would
+// cost as much as what it counts. Found ones are kept in a map that does not change.
+func (m *Meter) one(s series) prometheus.Counter {
+	found := m.found.Load()
+	if found != nil {
+		if one := (*found)[s]; one != nil {
+			return one
+		}
+	}
+	v := m.counters[s.counter]
+	if v == nil {
+		return nil
+	}
+	var one prometheus.Counter
+	if s.label == "" {
+		one = v.WithLabelValues()
+	} else {
+		one = v.WithLabelValues(s.label)
+	}
+	m.keep(s, one)
+	return one
+}
+
+func (m *Meter) keep(s series, one prometheus.Counter) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	next := map[series]prometheus.Counter{s: one}
+	if found := m.found.Load(); found != nil {
+		maps.Copy(next, *found)
+	}
+	m.found.Store(&next)
 }
 
 // Observe implements [fanout.Meter].

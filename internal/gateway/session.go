@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"time"
 	"unicode/utf8"
 
@@ -28,27 +29,44 @@ func newSession(g *Gateway, r *http.Request) *session {
 	return &session{gateway: g, log: g.cfg.Log.With("remote", r.RemoteAddr), budget: newBudget(g.cfg.Commands)}
 }
 
-// serve reads until the connection ends, whoever ended it.
-func (s *session) serve(sock *socket) {
-	s.ws = sock
-	s.arrive(sock)
+// greeted reads the hello. It reports false when the connection is over already.
+func (s *session) greeted() bool {
+	s.arrive(s.ws)
 	code := fanout.CloseDrain
 	if !s.gateway.leaving() {
-		code = s.follow()
+		code = s.greet()
 	}
+	if code != 0 {
+		s.end(code)
+	}
+	return code == 0
+}
+
+// serve reads until the connection ends, whoever ended it.
+func (s *session) serve() {
+	defer s.gateway.exit(&s.guest)
+	s.end(s.spared(s.read))
+}
+
+// spared ends one client for what would otherwise end them all, as net/http does
+// where it has made the goroutine.
+func (s *session) spared(read func() fanout.CloseCode) (code fanout.CloseCode) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			s.log.Error("reading a client's messages panicked", "cause", cause, "stack", string(debug.Stack()))
+			code = fanout.CloseInternal
+		}
+	}()
+	return read()
+}
+
+// end closes the connection and waits until nothing of it is left.
+func (s *session) end(code fanout.CloseCode) {
 	s.close(code)
 	if conn := s.live(); conn != nil {
 		conn.Wait()
 	}
-	sock.Close(code) // waits for whoever closed it first
-}
-
-// follow reads the hello and what comes after it.
-func (s *session) follow() fanout.CloseCode {
-	if code := s.greet(); code != 0 {
-		return code
-	}
-	return s.read()
+	s.ws.Close(code) // waits for whoever closed it first
 }
 
 // greet reads the hello. It returns 0 or the code to close with.

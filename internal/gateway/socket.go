@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"net"
@@ -13,35 +12,29 @@ import (
 	"github.com/waybill-io/waybill/internal/fanout"
 )
 
-// socket is a fanout.Socket on a WebSocket.
+// socket is a fanout.Socket on a WebSocket. The library reads, answers pings and
+// says goodbye; what is sent goes past it.
 type socket struct {
 	ws    *websocket.Conn
-	conn  net.Conn // below ws
+	lane  *lane // below ws
 	wait  time.Duration
 	meter *Meter
 	once  sync.Once
-	buf   bytes.Buffer // of Write, which is never called twice at a time
 }
 
-func newSocket(ws *websocket.Conn, conn net.Conn, wait time.Duration, meter *Meter) *socket {
-	return &socket{ws: ws, conn: conn, wait: wait, meter: meter}
+func newSocket(ws *websocket.Conn, l *lane, wait time.Duration, meter *Meter) *socket {
+	return &socket{ws: ws, lane: l, wait: wait, meter: meter}
 }
 
-// keepBuffer is how large a buffer may be to be kept for the next message.
-const keepBuffer = 64 << 10
+// Write implements [fanout.Socket]. How long it may take is the hub's business,
+// which closes the socket then.
+func (s *socket) Write(_ context.Context, parts [][]byte) error { return s.lane.text(parts) }
 
-// Write implements [fanout.Socket].
-func (s *socket) Write(ctx context.Context, parts [][]byte) error {
-	s.buf.Reset()
-	for _, p := range parts {
-		s.buf.Write(p)
-	}
-	err := s.ws.Write(ctx, websocket.MessageText, s.buf.Bytes())
-	if s.buf.Cap() > keepBuffer {
-		s.buf = bytes.Buffer{}
-	}
-	return err
-}
+// Try implements [fanout.Prompt].
+func (s *socket) Try(parts [][]byte) (done bool, err error) { return s.lane.try(parts) }
+
+// Finish implements [fanout.Prompt].
+func (s *socket) Finish() error { return s.lane.finish() }
 
 // Ping implements [fanout.Socket].
 func (s *socket) Ping(ctx context.Context) error { return s.ws.Ping(ctx) }
@@ -62,7 +55,7 @@ func (s *socket) Close(code fanout.CloseCode) {
 }
 
 // abort ends the connection without a word.
-func (s *socket) abort() { _ = s.conn.Close() }
+func (s *socket) abort() { _ = s.lane.Conn.Close() }
 
 // causeOf is the code for a connection whose reading ended with err.
 func causeOf(err error) fanout.CloseCode {
