@@ -81,7 +81,7 @@ func selected(ctx context.Context, r *readmodel.Reader, text string) (map[string
 		return nil, problem
 	}
 	out := map[string]string{}
-	_, err := r.Snapshot(ctx, fanout.Query{Tenant: tenant, Topic: fanout.Shipments, Statuses: filter.Statuses()}, func(page []fanout.Row) error {
+	_, err := r.Snapshot(ctx, fanout.Query{Tenant: tenant, Topic: fanout.Shipments}, func(page []fanout.Row) error {
 		for _, row := range page {
 			if !filter.Match(row) {
 				continue

@@ -9,10 +9,9 @@ import (
 // decides: SQL narrows candidates and nothing else. The zero Filter wants every
 // row.
 type Filter struct {
-	root     node // nil for every row
-	canon    string
-	ids      []string // see IDs
-	statuses []string // see Statuses
+	root  node // nil for every row
+	canon string
+	ids   []string // among those are all wanted rows; nil for any
 }
 
 // Match reports whether the filter wants the row.
@@ -27,15 +26,17 @@ func (f Filter) Canonical() string {
 	return f.canon
 }
 
-// Statuses returns statuses that every wanted row has one of, sorted; nil when
-// the filter says nothing about them.
-func (f Filter) Statuses() []string { return f.statuses }
+// Narrow has q pass over rows that the filter cannot want.
+func (f Filter) Narrow(q Query) Query {
+	q.IDs, q.Statuses = f.ids, f.among("status")
+	if q.Topic == Shipments {
+		q.Orders, q.Numbers = f.among("orders"), f.among("numbers")
+	}
+	return q
+}
 
-// IDs returns ids that every wanted row has one of, sorted; nil when the filter
-// says nothing about them. A row's id never changes.
-func (f Filter) IDs() []string { return f.ids }
-
-// never reports whether no row of that id was or will be wanted.
+// never reports whether no row of that id was or will be wanted: ids do not
+// change.
 func (f Filter) never(id string) bool {
 	if f.ids == nil {
 		return false
@@ -60,7 +61,7 @@ func newFilter(root node) Filter {
 		return Filter{}
 	}
 	f := Filter{root: root, canon: root.canonical()}
-	f.ids, f.statuses = f.among("id"), f.among("status")
+	f.ids = f.among("id")
 	return f
 }
 

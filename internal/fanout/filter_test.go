@@ -184,41 +184,61 @@ func TestAFilterMeansTheSameInEveryForm(t *testing.T) {
 				t.Fatalf("filter %s is accepted and not as published: %v", x, err)
 			}
 		}
-		statuses := f.Statuses()
-		for range 10 {
+		q := f.Narrow(fanout.Query{Topic: fanout.Shipments})
+		for range 30 {
 			r := drawShipment(t)
 			if got := f.Match(r); got != w.match(r) || got != again.Match(r) {
 				t.Fatalf("%s matches %+v: %v, and again %v; want %v", text, r, got, again.Match(r), w.match(r))
 			}
-			if f.Match(r) && statuses != nil && !slices.Contains(statuses, r.Status) {
-				t.Fatalf("%s wants %+v, which is none of its statuses %v", text, r, statuses)
+			if f.Match(r) && !reaches(q, r) {
+				t.Fatalf("%s wants %+v, which a snapshot of %+v passes over", text, r, q)
 			}
 		}
 	})
 }
 
-func TestAFilterNarrowsToStatusesWhereItCan(t *testing.T) {
+// reaches reports whether a snapshot may have the row.
+func reaches(q fanout.Query, r *fanout.ShipmentRow) bool {
+	oneOf := func(want []string, have ...string) bool {
+		return want == nil || slices.ContainsFunc(have, func(s string) bool { return slices.Contains(want, s) })
+	}
+	var orders, numbers []string
+	for _, id := range r.Orders {
+		orders = append(orders, string(id))
+	}
+	for _, n := range r.Numbers {
+		numbers = append(numbers, string(n))
+	}
+	return oneOf(q.IDs, r.Key()) && oneOf(q.Statuses, r.Status) && oneOf(q.Orders, orders...) && oneOf(q.Numbers, numbers...)
+}
+
+func TestAFilterNarrowsSnapshotsWhereItCan(t *testing.T) {
 	const a, b = `{"f":"status","op":"in","v":["lost","created"]}`, `{"f":"status","op":"in","v":["created","delivered"]}`
-	const ups = `{"f":"carrier","op":"eq","v":"UPS"}`
+	const ups, two = `{"f":"carrier","op":"eq","v":"UPS"}`, `{"f":"id","op":"in","v":["S-2","S-1"]}`
+	const ofA, ofBC = `{"f":"orders","op":"eq","v":"O-A"}`, `{"f":"orders","op":"in","v":["O-B","O-C"]}`
 	tests := []struct {
 		filter string
-		want   []string
+		want   fanout.Query
 	}{
-		{"", nil},
-		{ups, nil},
-		{a, []string{"created", "lost"}},
-		{`{"not":` + a + `}`, nil},
-		{`{"and":[` + a + `,` + b + `,` + ups + `]}`, []string{"created"}},
-		{`{"or":[` + a + `,` + b + `]}`, []string{"created", "delivered", "lost"}},
-		{`{"or":[` + a + `,` + ups + `]}`, nil},
+		{"", fanout.Query{}},
+		{ups, fanout.Query{}},
+		{a, fanout.Query{Statuses: []string{"created", "lost"}}},
+		{`{"not":` + a + `}`, fanout.Query{}},
+		{`{"and":[` + a + `,` + b + `,` + ups + `]}`, fanout.Query{Statuses: []string{"created"}}},
+		{`{"or":[` + a + `,` + b + `]}`, fanout.Query{Statuses: []string{"created", "delivered", "lost"}}},
+		{`{"or":[` + a + `,` + ups + `]}`, fanout.Query{}},
+		{`{"and":[` + two + `,` + b + `]}`, fanout.Query{IDs: []string{"S-1", "S-2"}, Statuses: []string{"created", "delivered"}}},
+		{`{"and":[` + two + `,{"f":"id","op":"eq","v":"S-3"}]}`, fanout.Query{IDs: []string{}}},
+		{`{"f":"id","op":"prefix","v":"S-"}`, fanout.Query{}},
+		{`{"or":[` + ofA + `,` + ofBC + `]}`, fanout.Query{Orders: []string{"O-A", "O-B", "O-C"}}},
+		{`{"and":[` + ofBC + `,` + ofA + `]}`, fanout.Query{Orders: []string{"O-A"}}}, // a shipment may be of both
+		{`{"f":"numbers","op":"eq","v":"1Z1"}`, fanout.Query{Numbers: []string{"1Z1"}}},
 	}
 	for _, tt := range tests {
-		f, err := fanout.ParseFilter(fanout.Shipments, []byte(tt.filter))
-		if err != nil {
-			t.Fatalf("ParseFilter(%s): %v", tt.filter, err)
-		}
-		if diff := cmp.Diff(tt.want, f.Statuses()); diff != "" {
-			t.Errorf("statuses of %s (-want +got):\n%s", tt.filter, diff)
+		tt.want.Topic = fanout.Shipments
+		got := mustFilter(t, fanout.Shipments, tt.filter).Narrow(fanout.Query{Topic: fanout.Shipments})
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("query of %s (-want +got):\n%s", tt.filter, diff)
 		}
 	}
 }

@@ -58,9 +58,12 @@ type Query struct {
 	Tenant   events.TenantID
 	Topic    Topic             // any but Alerts
 	Of       events.Stream     // whose timeline
-	Statuses []string          // nil for every status
 	Shipment events.ShipmentID // "" for every one
 	PageSize int
+
+	// What wanted rows have, each nil for anything: an id, a status, one of the
+	// orders that a shipment is of, one of its numbers.
+	IDs, Statuses, Orders, Numbers []string
 }
 
 // AlertLog reads the facts that somebody should look at.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -51,12 +50,15 @@ func (r *Reader) Snapshot(ctx context.Context, q fanout.Query, page func([]fanou
 }
 
 func snapshotShipments(ctx context.Context, tx pgx.Tx, q fanout.Query, page func([]fanout.Row) error) error {
+	var n narrowing
+	n.only(`s.shipment_id = ANY (%s)`, q.IDs)
+	n.only(`s.status = ANY (%s)`+
+		openOnly("s", q.Statuses, tracking.Delivered, tracking.Returned, tracking.Lost, tracking.Destroyed, tracking.Cancelled), q.Statuses)
+	n.only(shipmentsOfOrders, q.Orders)
+	n.only(shipmentsOfNumbers, q.Numbers)
 	query := `-- name: snapshot_shipments
-		SELECT ` + shipmentFields + ` FROM shipments s
-		 WHERE s.tenant_id = $1 AND ($2::text[] IS NULL OR s.status = ANY ($2))` +
-		openOnly("s", q.Statuses, tracking.Delivered, tracking.Returned, tracking.Lost, tracking.Destroyed, tracking.Cancelled) +
-		` ORDER BY s.shipment_id`
-	rows, err := tx.Query(ctx, query, string(q.Tenant), q.Statuses)
+		SELECT ` + shipmentFields + ` FROM shipments s WHERE s.tenant_id = $1` + n.conditions + ` ORDER BY s.shipment_id`
+	rows, err := tx.Query(ctx, query, n.with(q.Tenant)...)
 	if err != nil {
 		return err
 	}
@@ -80,12 +82,13 @@ func shipmentRow(row pgx.CollectableRow) (fanout.Row, error) {
 }
 
 func snapshotOrders(ctx context.Context, tx pgx.Tx, q fanout.Query, page func([]fanout.Row) error) error {
+	var n narrowing
+	n.only(`o.order_id = ANY (%s)`, q.IDs)
+	n.only(`o.status = ANY (%s)`+
+		openOnly("o", q.Statuses, tracking.OrderDelivered, tracking.OrderClosed, tracking.OrderCancelled), q.Statuses)
 	query := `-- name: snapshot_orders
-		SELECT ` + orderFields + ` FROM orders o
-		 WHERE o.tenant_id = $1 AND ($2::text[] IS NULL OR o.status = ANY ($2))` +
-		openOnly("o", q.Statuses, tracking.OrderDelivered, tracking.OrderClosed, tracking.OrderCancelled) +
-		` ORDER BY o.order_id`
-	rows, err := tx.Query(ctx, query, string(q.Tenant), q.Statuses)
+		SELECT ` + orderFields + ` FROM orders o WHERE o.tenant_id = $1` + n.conditions + ` ORDER BY o.order_id`
+	rows, err := tx.Query(ctx, query, n.with(q.Tenant)...)
 	if err != nil {
 		return err
 	}
@@ -93,15 +96,6 @@ func snapshotOrders(ctx context.Context, tx pgx.Tx, q fanout.Query, page func([]
 		_, o, err := scanOrder(row)
 		return o, err
 	})
-}
-
-// openOnly lets the index of what is open serve a query that asks for nothing
-// else. The closed statuses are those of the column.
-func openOnly[S ~string](table string, statuses []string, closed ...S) string {
-	if len(statuses) == 0 || slices.ContainsFunc(closed, func(s S) bool { return slices.Contains(statuses, string(s)) }) {
-		return ""
-	}
-	return " AND " + table + ".open"
 }
 
 // inPages hands rows on as they come, some at a time.

@@ -250,12 +250,13 @@ func (b *book) answer(q fanout.Query) []fanout.Row {
 	}
 }
 
-// wanted narrows by status, as SQL does, and leaves the rest to the filter.
+// wanted narrows by status and id, as SQL does, and leaves the rest to the filter.
 func (b *book) wanted(q fanout.Query) []fanout.Row {
 	byID := func(x, y fanout.Row) int { return cmp.Compare(x.Key(), y.Key()) }
 	var out []fanout.Row
 	for e, r := range maps.All(b.rows) {
-		if e.topic == q.Topic && (q.Statuses == nil || slices.Contains(q.Statuses, r.StatusName())) {
+		narrow := (q.Statuses == nil || slices.Contains(q.Statuses, r.StatusName())) && (q.IDs == nil || slices.Contains(q.IDs, e.id))
+		if e.topic == q.Topic && narrow {
 			out = append(out, r)
 		}
 	}
