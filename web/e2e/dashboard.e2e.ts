@@ -212,6 +212,39 @@ describe.skipIf(missing)("the dashboard", () => {
     expect(hello.subs[0]?.since).toEqual({ epoch: "e1", seq: 1000, shape: "shape-shipments" });
   });
 
+  test("goes on after a restart of the server, with no reload and no snapshot", async () => {
+    await openLive();
+    await page.evaluate(() => { document.title = "same document"; });
+    const before = await listed();
+    await server.close();
+    await reach("reconnecting");
+    expect(await page.textContent('[data-testid="freshness"]')).toContain("rows as of");
+    expect(await listed()).toEqual(before);
+    scan(ids[200] ?? "");
+    server.snapshots = 0;
+    await server.listen(Number(new URL(url).port));
+    await reach("live");
+    await expect.poll(first).toBe(ids[200]);
+    expect([server.snapshots, await page.title()]).toEqual([0, "same document"]);
+  });
+
+  test("reads an event stream where no socket gets through, with the same rows", async () => {
+    server.proxied = true;
+    await openLive();
+    expect(await count('[data-tile="all"]')).toBe(300);
+    expect(server.received.find((m) => m["t"] === "stream")?.["authorization"]).toMatch(/^Bearer dev-/);
+    const id = await first();
+    scan(id, { status: "delivery_attempted" });
+    await page.waitForSelector(`[data-row-id="${id}"][data-status="delivery_attempted"]`);
+    server.snapshots = 0;
+    server.cut();
+    await reach("reconnecting");
+    scan(ids[200] ?? "");
+    await reach("live");
+    await expect.poll(first).toBe(ids[200]);
+    expect(server.snapshots).toBe(0);
+  });
+
   test("says that it is frozen when an open socket falls silent", async () => {
     server.hbMs = 1000;
     await openLive();

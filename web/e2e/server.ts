@@ -36,9 +36,12 @@ interface Sub {
   ids: Set<string>;
 }
 
+/** Somebody on a socket or, for networks that let none through, on an event stream. */
 interface Client {
-  socket: WebSocket;
-  subs: Map<number, Sub>;
+  readonly subs: Map<number, Sub>;
+  write(text: string): void;
+  close(code: number): void;
+  cut(): void;
 }
 
 interface SubMessage {
@@ -59,6 +62,10 @@ export class FakeServer {
   dev = true;
   /** Refuses sockets while true, as a server that is gone. */
   down = false;
+  /** Lets no socket through while true, as some proxies do. */
+  proxied = false;
+  /** How many snapshots were sent. */
+  snapshots = 0;
   /** Says nothing any more on open sockets while true. */
   silent = false;
   tokens = 0;
@@ -68,17 +75,21 @@ export class FakeServer {
   readonly #http = createServer((req, res) => this.#serve(req, res));
   readonly #ws = new WebSocketServer({ noServer: true, handleProtocols: () => "track.v1.json" });
 
-  async listen(port = 0): Promise<string> {
+  constructor() {
     this.#http.on("upgrade", (req, socket, head) => {
-      if (this.down || req.url !== "/v1/live") return socket.destroy();
+      if (this.down || this.proxied || req.url !== "/v1/live") return socket.destroy();
       this.#ws.handleUpgrade(req, socket, head, (ws) => this.#accept(ws));
     });
+  }
+
+  /** Takes connections, at the port that it had before if that is given. */
+  async listen(port = 0): Promise<string> {
     await new Promise<void>((done) => this.#http.listen(port, "127.0.0.1", done));
     return `http://127.0.0.1:${(this.#http.address() as AddressInfo).port}`;
   }
 
   async close(): Promise<void> {
-    for (const { socket } of this.#clients) socket.terminate();
+    for (const client of this.#clients) client.cut();
     this.#http.closeAllConnections();
     await new Promise((done) => this.#http.close(done));
   }
@@ -96,9 +107,9 @@ export class FakeServer {
 
   /** Ends all sockets, with a close code or like a cut cable. */
   cut(code?: number): void {
-    for (const { socket } of this.#clients) {
-      if (code === undefined) socket.terminate();
-      else socket.close(code);
+    for (const client of this.#clients) {
+      if (code === undefined) client.cut();
+      else client.close(code);
     }
   }
 
@@ -108,25 +119,44 @@ export class FakeServer {
   }
 
   #send(client: Client, ...frames: object[]): void {
-    if (!this.silent) client.socket.send(frames.map((f) => JSON.stringify(f)).join("\n"));
+    if (!this.silent) client.write(frames.map((f) => JSON.stringify(f)).join("\n"));
   }
 
   #accept(socket: WebSocket): void {
-    const client: Client = { socket, subs: new Map() };
+    const client: Client = {
+      subs: new Map(), write: (text) => socket.send(text), close: (code) => socket.close(code), cut: () => socket.terminate(),
+    };
     this.#clients.add(client);
     socket.on("close", () => this.#clients.delete(client));
     socket.on("message", (data) => this.#command(client, JSON.parse(String(data)) as Record<string, unknown>));
   }
 
+  #stream(req: IncomingMessage, res: ServerResponse): void {
+    if (this.down) return void res.destroy();
+    const client: Client = {
+      subs: new Map(), cut: () => res.destroy(),
+      write: (text) => { res.write(`${text.split("\n").map((line) => `data: ${line}`).join("\n")}\n\n`); },
+      close: (code) => { res.end(`event: close\ndata: ${JSON.stringify({ code })}\n\n`); },
+    };
+    this.#clients.add(client);
+    res.on("close", () => this.#clients.delete(client));
+    res.writeHead(200, { "content-type": "text/event-stream" });
+    const subs = new URL(req.url ?? "/", "http://x").searchParams.getAll("sub").map((sub) => JSON.parse(sub) as SubMessage);
+    this.received.push({ t: "stream", authorization: req.headers.authorization });
+    this.#welcome(client, subs);
+  }
+
+  #welcome(client: Client, subs: readonly SubMessage[]): void {
+    this.#send(client, {
+      t: "welcome", conn: "c-1", hb_ms: this.hbMs, exp_ms: 540_000, reconnect: { base_ms: 200, max_ms: 2000 },
+      limits: { subs: 16, rows: 5000 }, now: Date.now(),
+    });
+    for (const sub of subs) this.#subscribe(client, sub);
+  }
+
   #command(client: Client, message: Record<string, unknown>): void {
     this.received.push(message);
-    if (message["t"] === "hello") {
-      this.#send(client, {
-        t: "welcome", conn: "c-1", hb_ms: this.hbMs, exp_ms: 540_000, reconnect: { base_ms: 200, max_ms: 2000 },
-        limits: { subs: 16, rows: 5000 }, now: Date.now(),
-      });
-      for (const sub of message["subs"] as SubMessage[]) this.#subscribe(client, sub);
-    }
+    if (message["t"] === "hello") this.#welcome(client, message["subs"] as SubMessage[]);
     if (message["t"] === "sub") this.#subscribe(client, message as unknown as SubMessage);
     if (message["t"] === "unsub") client.subs.delete(message["sid"] as number);
   }
@@ -144,6 +174,7 @@ export class FakeServer {
       this.#catchUp(client, sub);
       return;
     }
+    this.snapshots++;
     const half = Math.ceil(rows.length / 2);
     this.#send(client, { t: "snap", sid, epoch: "e1", page: 1, rows: rows.slice(0, half), more: true });
     this.#send(client, { t: "snap", sid, epoch: "e1", page: 2, rows: rows.slice(half), more: false }, { ...live, rows: rows.length });
@@ -165,6 +196,7 @@ export class FakeServer {
 
   #serve(req: IncomingMessage, res: ServerResponse): void {
     const path = new URL(req.url ?? "/", "http://x").pathname;
+    if (path === "/v1/stream/sse") return this.#stream(req, res);
     if (path === "/dev/token") return this.#token(req, res);
     const timeline = /^\/v1\/(shipment|order)s\/([^/]+)\/timeline$/.exec(path);
     if (timeline) return this.#timeline(timeline[1] as Kind, decodeURIComponent(timeline[2] ?? ""), req, res);

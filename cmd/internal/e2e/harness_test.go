@@ -92,6 +92,7 @@ func (p *platform) beside() *platform {
 // part is something that runs until it is stopped.
 type part struct {
 	ready *ops.Readiness
+	ops   string // where its metrics are
 	stop  func() // waits for the end, and fails the test if that is an error
 }
 
@@ -122,7 +123,7 @@ func (p *platform) run(name string, checks []string, work func(context.Context, 
 		}
 	})
 	p.t.Cleanup(stop)
-	return &part{ready: server.Ready, stop: stop}
+	return &part{ready: server.Ready, ops: server.Addr(), stop: stop}
 }
 
 // isReady is nil once the part can do its work.

@@ -8,36 +8,38 @@ export interface StreamEvent {
 
 /** Takes the text of a stream in pieces of any size. */
 export class EventParser {
-  #rest = "";
+  /** The pieces of a line that has not ended. */
+  #line: string[] = [];
   #name = "";
   #data: string[] = [];
   #begun = false;
-  #searched = 0; // so far there is no end of a line
+  /** The piece before ended with a CR, so that an LF in front is of the same end. */
+  #half = false;
 
   /** The events that a piece completes. */
   *push(piece: string): Generator<StreamEvent> {
-    this.#rest += piece;
-    if (!this.#begun && this.#rest !== "") {
-      this.#begun = true;
-      if (this.#rest.startsWith("\uFEFF")) this.#rest = this.#rest.slice(1);
+    if (piece === "") return;
+    let at = (this.#half && piece[0] === "\n") || (!this.#begun && piece[0] === "\uFEFF") ? 1 : 0;
+    this.#begun = true;
+    this.#half = piece.endsWith("\r");
+    const eol = /\r\n|\r|\n/g;
+    eol.lastIndex = at;
+    for (let end = eol.exec(piece); end; end = eol.exec(piece)) {
+      this.#line.push(piece.slice(at, end.index));
+      at = eol.lastIndex;
+      yield* this.#end();
     }
-    for (let line = this.#line(); line !== null; line = this.#line()) {
-      if (line === "") yield* this.#dispatch();
-      else this.#field(line);
-    }
+    if (at < piece.length) this.#line.push(piece.slice(at));
   }
 
-  // A line ends with CR, LF or both; a CR at the very end may be half of both.
-  #line(): string | null {
-    const eol = /[\r\n]/g;
-    eol.lastIndex = this.#searched;
-    const end = eol.exec(this.#rest)?.index ?? this.#rest.length;
-    this.#searched = end;
-    if (end === this.#rest.length || (this.#rest[end] === "\r" && end === this.#rest.length - 1)) return null;
-    const line = this.#rest.slice(0, end);
-    this.#rest = this.#rest.slice(end + (this.#rest.startsWith("\r\n", end) ? 2 : 1));
-    this.#searched = 0;
-    return line;
+  // An empty line ends an event.
+  *#end(): Generator<StreamEvent> {
+    const line = this.#line.join("");
+    this.#line = [];
+    if (line !== "") return this.#field(line);
+    if (this.#data.length > 0) yield { name: this.#name || "message", data: this.#data.join("\n") };
+    this.#name = "";
+    this.#data = [];
   }
 
   #field(line: string): void {
@@ -46,11 +48,5 @@ export class EventParser {
     const value = colon < 0 ? "" : line.slice(colon + 1).replace(/^ /, "");
     if (field === "event") this.#name = value;
     else if (field === "data") this.#data.push(value);
-  }
-
-  *#dispatch(): Generator<StreamEvent> {
-    if (this.#data.length > 0) yield { name: this.#name || "message", data: this.#data.join("\n") };
-    this.#name = "";
-    this.#data = [];
   }
 }

@@ -1,7 +1,10 @@
 // A connection on sockets that the test holds both ends of.
 
 import { vi } from "vitest";
-import { Client, openShipments, SignInRequired, type ClientEvent, type Row, type Shipment, type Socket, type SubscriptionEvent } from "@waybill-io/client";
+import {
+  Client, openShipments, SignInRequired,
+  type ClientEvent, type Options, type Row, type Shipment, type Socket, type Subscription, type SubscriptionEvent,
+} from "@waybill-io/client";
 import type { Position, SubRequest } from "../src/frames.ts";
 
 export type Sent = { t: string; sid: number; token: string; since?: Position; subs: SubRequest[]; [key: string]: unknown };
@@ -66,20 +69,23 @@ export class Rig {
   /** What was heard of the client, and of the subscription. */
   readonly heard: ClientEvent[] = [];
   readonly said: SubscriptionEvent<Shipment>[] = [];
-  readonly client = new Client({
-    url: "http://host", name: "dash/test", token: this.tokens, transports: ["websocket"],
-    openSocket: (url, protocol) => {
-      const socket = new FakeSocket(url, protocol);
-      this.sockets.push(socket);
-      return socket;
-    },
-    random: () => this.random,
-  });
-  readonly sub = this.client.subscribe("shipments", { filter: { f: "status", op: "in", v: openShipments } });
+  readonly client: Client;
+  readonly sub: Subscription<Shipment>;
 
-  constructor() {
+  constructor(more: Partial<Options> = {}) {
+    this.client = new Client({
+      url: "http://host", name: "dash/test", token: this.tokens, transports: ["websocket"], random: () => this.random,
+      openSocket: (url, protocol) => this.#open(url, protocol), ...more,
+    });
+    this.sub = this.client.subscribe("shipments", { filter: { f: "status", op: "in", v: openShipments } });
     this.client.listen((event) => this.heard.push(event));
     this.sub.listen((event) => this.said.push(event));
+  }
+
+  #open(url: string, protocol: string): FakeSocket {
+    const socket = new FakeSocket(url, protocol);
+    this.sockets.push(socket);
+    return socket;
   }
 
   get socket(): FakeSocket {

@@ -5,19 +5,11 @@ import type { Client, TransportName } from "@waybill-io/client";
 import { afterEach, describe, expect, test } from "vitest";
 import { Hostile, type Peer } from "./hostile.ts";
 import { connect, rowsOf, settled, Watch } from "./real.ts";
+import { seeded } from "./seeded.ts";
 
 const statuses = ["created", "in_transit", "lost", "delivered"];
 const open = new Set(["created", "in_transit"]);
 const hbMs = 300;
-
-/** A small generator of numbers in [0, 1), so that a run can be had again. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 4294967296;
-  };
-}
 
 /** What goes wrong: each breaks the next thing that it can, once. */
 class Mischief {
