@@ -270,6 +270,38 @@ func TestAnIDThatDoesNotResumeStartsOver(t *testing.T) {
 	})
 }
 
+// A client that comes back repeats its first request; where it got since then is
+// what counts, and what the id does not name was not whole.
+func TestTheIDCountsForMoreThanTheRequest(t *testing.T) {
+	s := start(t, hubConfig(), gatewayConfig())
+	s.model.Put(acme, shipment("S-1", 1, "in_transit"))
+	first := s.hear(m{"sid": 1, "topic": "shipments"})
+	first.frame("live", 1)
+	at := first.book.View(1).Since()
+	since := m{"epoch": at.Epoch, "seq": at.Seq, "shape": at.Shape}
+	s.model.Put(acme, shipment("S-1", 2, "in_transit"))
+	first.frame("d", 1)
+	now := first.book.View(1)
+	book := fanouttest.NewBook()
+	book.Ask(1, now)
+	book.Ask(2, nil)
+	again := s.listen(book, nil, s.request(s.token(auth.Principal{}), []m{
+		{"sid": 1, "topic": "shipments", "since": since}, {"sid": 2, "topic": "shipments", "since": since},
+	}, "Last-Event-ID: "+first.lastID()))
+	again.frame("live", 2)
+	if one, two := book.View(1), book.View(2); one.Resumes != 1 || two.Resumes != 0 || two.Loads != 1 || len(two.Resets) != 0 {
+		t.Errorf("1 was resumed %d times, 2 %d times with %d snapshots after resets %v; want 1, 0, 1, none",
+			one.Resumes, two.Resumes, two.Loads, two.Resets)
+	}
+	again.honest()
+	book = fanouttest.NewBook()
+	book.Ask(1, nil)
+	third := s.listen(book, nil, s.request(s.token(auth.Principal{}), []m{{"sid": 1, "topic": "shipments", "since": since}}))
+	if f := third.frame("live", 1); !f.Resumed {
+		t.Errorf("without an id: %+v, want the position of the request to be resumed", f)
+	}
+}
+
 // A client that does not read fills little more than the kernel's small buffers,
 // and is closed; nobody else notices.
 func TestAStreamThatIsNotReadIsClosedBeforeMuchIsSent(t *testing.T) {
@@ -300,6 +332,7 @@ func TestAStreamThatIsNotReadIsClosedBeforeMuchIsSent(t *testing.T) {
 	if got := s.metric("waybill_ws_closes_total", "4003"); got != 1 {
 		t.Errorf("%v connections closed with 4003, want 1", got)
 	}
+	eventually(t, "the end of a write that nobody reads", func() bool { return s.metric("waybill_ws_streams") == 0 })
 	swallowed, _ := io.Copy(io.Discard, conn)
 	if swallowed > 600<<10 || swallowed > int64(written/2) {
 		t.Errorf("the client swallowed %d of %d bytes before that was noticed", swallowed, written)
