@@ -60,6 +60,8 @@ func (s *stack) knock(lines []string) (*http.Response, net.Conn, *bufio.Reader) 
 	return resp, conn, r
 }
 
+// Rows 90 to 93 of the bad inputs; the numbers of all that there are stand in the
+// names of the tests of this package.
 func TestAHandshakeIsAcceptedOrRefused(t *testing.T) {
 	s := start(t, hubConfig(), gateway.Config{Origins: []string{"https://app.example.com"}})
 	own := "http://" + s.host()
@@ -68,32 +70,36 @@ func TestAHandshakeIsAcceptedOrRefused(t *testing.T) {
 		lines []string
 		want  int
 	}{
-		{"no Origin", s.shake("/v1/live"), 101},
-		{"our own Origin", s.shake("/v1/live", "Origin: "+own), 101},
-		{"our own Origin in upper case", s.shake("/v1/live", "Origin: "+strings.ToUpper(own)), 101},
-		{"an Origin of the list", s.shake("/v1/live", "Origin: https://app.example.com"), 101},
-		{"the same with its port", s.shake("/v1/live", "Origin: https://app.example.com:443"), 101},
-		{"more subprotocols", s.shake("/v1/live", "Sec-WebSocket-Protocol: other, "+gateway.Subprotocol), 101},
-		{"a foreign Origin", s.shake("/v1/live", "Origin: https://evil.example"), 403},
-		{"Origin null", s.shake("/v1/live", "Origin: null"), 403},
-		{"an Origin that begins like one of the list", s.shake("/v1/live", "Origin: https://app.example.com.evil"), 403},
-		{"another scheme of the list", s.shake("/v1/live", "Origin: http://app.example.com"), 403},
-		{"our host by another scheme", s.shake("/v1/live", "Origin: https://"+s.host()), 403},
-		{"our host at another port", s.shake("/v1/live", "Origin: http://127.0.0.1:1"), 403},
-		{"an Origin with a path", s.shake("/v1/live", "Origin: "+own+"/x"), 403},
-		{"an Origin with a user", s.shake("/v1/live", "Origin: http://a@"+s.host()), 403},
-		{"two Origins", append(s.shake("/v1/live", "Origin: "+own), "Origin: https://evil.example"), 403},
-		{"a foreign Origin with a cookie", s.shake("/v1/live", "Origin: https://evil.example", "Cookie: session=1"), 403},
-		{"a token in the query", s.shake("/v1/live?token=eyJ"), 400},
-		{"an access_token in the query", s.shake("/v1/live?x=1&Access_Token=eyJ"), 400},
-		{"no subprotocol", s.shake("/v1/live", "Sec-WebSocket-Protocol:"), 400},
-		{"another subprotocol", s.shake("/v1/live", "Sec-WebSocket-Protocol: track.v2.json"), 400},
-		{"plain HTTP", s.shake("/v1/live", "Connection:", "Upgrade:"), 426},
-		{"version 8", s.shake("/v1/live", "Sec-WebSocket-Version: 8"), 400},
-		{"no key", s.shake("/v1/live", "Sec-WebSocket-Key:"), 400},
-		{"a short key", s.shake("/v1/live", "Sec-WebSocket-Key: YWJj"), 400},
-		{"two keys", append(s.shake("/v1/live"), "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="), 400},
-		{"POST", append([]string{"POST /v1/live HTTP/1.1"}, s.shake("/v1/live")[1:]...), 405},
+		{"91 no Origin", s.shake("/v1/live"), 101},
+		{"90 our own Origin", s.shake("/v1/live", "Origin: "+own), 101},
+		{"90 our own Origin in upper case", s.shake("/v1/live", "Origin: "+strings.ToUpper(own)), 101},
+		{"90 an Origin of the list", s.shake("/v1/live", "Origin: https://app.example.com"), 101},
+		{"90 the same with its port", s.shake("/v1/live", "Origin: https://app.example.com:443"), 101},
+		{"92 more subprotocols", s.shake("/v1/live", "Sec-WebSocket-Protocol: other, "+gateway.Subprotocol), 101},
+		{"90 a foreign Origin", s.shake("/v1/live", "Origin: https://evil.example"), 403},
+		{"90 Origin null", s.shake("/v1/live", "Origin: null"), 403},
+		{"90 an Origin that begins like one of the list", s.shake("/v1/live", "Origin: https://app.example.com.evil"), 403},
+		{"90 another scheme of the list", s.shake("/v1/live", "Origin: http://app.example.com"), 403},
+		{"90 our host by another scheme", s.shake("/v1/live", "Origin: https://"+s.host()), 403},
+		{"90 our host at another port", s.shake("/v1/live", "Origin: http://127.0.0.1:1"), 403},
+		{"90 an Origin with a path", s.shake("/v1/live", "Origin: "+own+"/x"), 403},
+		{"90 an Origin with a user", s.shake("/v1/live", "Origin: http://a@"+s.host()), 403},
+		{"90 two Origins", append(s.shake("/v1/live", "Origin: "+own), "Origin: https://evil.example"), 403},
+		{"91 a foreign Origin with a cookie", s.shake("/v1/live", "Origin: https://evil.example", "Cookie: session=1"), 403},
+		{"91 no Origin with a cookie", s.shake("/v1/live", "Cookie: session=1"), 101}, // and then a token is asked for
+		{"93 a token in the query", s.shake("/v1/live?token=eyJ"), 400},
+		{"93 a ticket in the query", s.shake("/v1/live?ticket=eyJ"), 400},
+		{"93 an access_token in the query", s.shake("/v1/live?x=1&Access_Token=eyJ"), 400},
+		{"92 no subprotocol", s.shake("/v1/live", "Sec-WebSocket-Protocol:"), 400},
+		{"92 another subprotocol", s.shake("/v1/live", "Sec-WebSocket-Protocol: track.v2.json"), 400},
+		{"92 plain HTTP", s.shake("/v1/live", "Connection:", "Upgrade:"), 426},
+		{"92 version 8", s.shake("/v1/live", "Sec-WebSocket-Version: 8"), 400},
+		{"92 no key", s.shake("/v1/live", "Sec-WebSocket-Key:"), 400},
+		{"92 a short key", s.shake("/v1/live", "Sec-WebSocket-Key: YWJj"), 400},
+		{"92 a key that is no base64", s.shake("/v1/live", "Sec-WebSocket-Key: !!!!!!!!!!!!!!!!!!!!!!=="), 400},
+		{"92 a key that is too long", s.shake("/v1/live", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZS4u"), 400},
+		{"92 two keys", append(s.shake("/v1/live"), "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="), 400},
+		{"92 POST", append([]string{"POST /v1/live HTTP/1.1"}, s.shake("/v1/live")[1:]...), 405},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -132,6 +138,7 @@ func TestAConnectionAboveTheLimitIsToldToComeBack(t *testing.T) {
 	})
 }
 
+// Row 93: whoever says nothing good in time.
 func TestTheHelloDecides(t *testing.T) {
 	s := start(t, hubConfig(), gateway.Config{HelloTimeout: 300 * time.Millisecond})
 	good := s.token(auth.Principal{})
@@ -139,17 +146,17 @@ func TestTheHelloDecides(t *testing.T) {
 		name, text string
 		want       int
 	}{
-		{"silence", "", 4504},
-		{"no JSON", "hello", 4500},
-		{"another frame", `{"t":"sub","sid":1,"topic":"orders"}`, 4500},
-		{"an unknown field", `{"t":"hello","v":1,"token":"` + good + `","admin":true}`, 4500},
-		{"a field twice", `{"t":"hello","v":1,"token":"x","token":"` + good + `"}`, 4500},
-		{"version 2", `{"t":"hello","v":2,"token":"` + good + `"}`, 4506},
-		{"no version", `{"t":"hello","token":"` + good + `"}`, 4506},
-		{"no token", `{"t":"hello","v":1}`, 4501},
-		{"a token that is none", `{"t":"hello","v":1,"token":"eyJ"}`, 4501},
-		{"a token with a bit flipped", `{"t":"hello","v":1,"token":"` + good[:len(good)-2] + `A"}`, 4501},
-		{"a scope that does not read", `{"t":"hello","v":1,"token":"` + s.token(auth.Principal{Scope: []string{"write"}}) + `"}`, 4502},
+		{"93 silence", "", 4504},
+		{"93 no JSON", "hello", 4500},
+		{"93 another frame", `{"t":"sub","sid":1,"topic":"orders"}`, 4500},
+		{"93 an unknown field", `{"t":"hello","v":1,"token":"` + good + `","admin":true}`, 4500},
+		{"93 a field twice", `{"t":"hello","v":1,"token":"x","token":"` + good + `"}`, 4500},
+		{"93 version 2", `{"t":"hello","v":2,"token":"` + good + `"}`, 4506},
+		{"93 no version", `{"t":"hello","token":"` + good + `"}`, 4506},
+		{"93 no token", `{"t":"hello","v":1}`, 4501},
+		{"93 a token that is none", `{"t":"hello","v":1,"token":"eyJ"}`, 4501},
+		{"93 a token with a bit flipped", `{"t":"hello","v":1,"token":"` + good[:len(good)-2] + `A"}`, 4501},
+		{"93 a scope that does not read", `{"t":"hello","v":1,"token":"` + s.token(auth.Principal{Scope: []string{"write"}}) + `"}`, 4502},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -26,7 +26,7 @@ func TestAClientThatStopsReadingIsClosedBeforeMuchIsSent(t *testing.T) {
 	eventually(t, "a group", func() bool { return s.hub.Stats().Groups == 1 })
 	healthy := s.connect(auth.Principal{})
 	healthy.book.Ask(1, nil)
-	healthy.send(m{"t": "sub", "sid": 1, "topic": "shipments"})
+	healthy.send(m{"t": "sub", "sid": 1, "topic": "shipments", "filter": m{"f": "id", "op": "in", "v": []string{"S-1", "S-2", "S-3"}}})
 	healthy.frame("live", 1)
 
 	written, i := 0, 0
