@@ -17,6 +17,7 @@ import (
 	"github.com/waybill-io/waybill/internal/ops"
 	"github.com/waybill-io/waybill/internal/query"
 	"github.com/waybill-io/waybill/internal/readmodel"
+	"github.com/waybill-io/waybill/internal/share"
 	"github.com/waybill-io/waybill/web"
 )
 
@@ -158,10 +159,15 @@ func (s Site) handler(store *guarded, hub *fanout.Hub, meter *gateway.Meter, ser
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the page: %w", err)
 	}
+	links, err := share.NewPage(store, share.Config{Proxies: s.Proxies, Metrics: server.Metrics, Log: log})
+	if err != nil {
+		return nil, nil, fmt.Errorf("prepare the page of links: %w", err)
+	}
 	mux := http.NewServeMux()
 	mux.Handle("/v1/live", sockets)
 	mux.Handle("/v1/stream/sse", sockets.Stream())
 	mux.Handle("/v1/", api)
+	mux.Handle(share.Path, links)
 	mux.Handle("/", page)
 	if s.DevTenant != "" {
 		signer, err := auth.NewSigner(s.Auth)
