@@ -28,9 +28,11 @@ func (f Filter) Canonical() string {
 
 // Narrow has q pass over rows that the filter cannot want.
 func (f Filter) Narrow(q Query) Query {
-	q.IDs, q.Statuses = f.ids, f.among("status")
-	if q.Topic == Shipments {
-		q.Orders, q.Numbers = f.among("orders"), f.among("numbers")
+	q.Among = make(map[string][]string)
+	for _, field := range telling(q.Topic) {
+		if texts := f.among(field); texts != nil {
+			q.Among[field] = texts
+		}
 	}
 	return q
 }

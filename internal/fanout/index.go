@@ -42,8 +42,8 @@ func newIndex() *index {
 	return &index{files: make(map[*group]*file), shelves: make(map[Topic]*shelf)}
 }
 
-// telling names the fields by which groups of a topic are filed: the fewer rows
-// share a text, the earlier.
+// telling names the fields of a topic that hold texts: the fewer rows share one,
+// the earlier.
 func telling(t Topic) []string {
 	switch t {
 	case Orders:

@@ -61,9 +61,9 @@ type Query struct {
 	Shipment events.ShipmentID // "" for every one
 	PageSize int
 
-	// What wanted rows have, each nil for anything: an id, a status, one of the
-	// orders that a shipment is of, one of its numbers.
-	IDs, Statuses, Orders, Numbers []string
+	// Among are, by fields that hold texts, those of which wanted rows have one. A
+	// field that is not there may hold anything.
+	Among map[string][]string
 }
 
 // AlertLog reads the facts that somebody should look at.

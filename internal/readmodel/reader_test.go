@@ -194,7 +194,7 @@ func TestSnapshotFiltersByStatus(t *testing.T) {
 	reader := r.reader(t)
 	r.apply(t, []events.Event{l.departed("s1", 1), l.delivered("s2", 1), l.delivered("s3", 1)})
 	var ids []string
-	q := fanout.Query{Tenant: "a", Topic: fanout.Shipments, Statuses: []string{"delivered"}, PageSize: 1}
+	q := fanout.Query{Tenant: "a", Topic: fanout.Shipments, Among: map[string][]string{"status": {"delivered"}}, PageSize: 1}
 	if _, err := reader.Snapshot(t.Context(), q, func(rows []fanout.Row) error {
 		for _, row := range rows {
 			ids = append(ids, row.Key())

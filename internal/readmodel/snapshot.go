@@ -9,7 +9,6 @@ import (
 
 	"github.com/waybill-io/waybill/events"
 	"github.com/waybill-io/waybill/internal/fanout"
-	"github.com/waybill-io/waybill/internal/tracking"
 )
 
 const defaultPage = 500
@@ -50,15 +49,11 @@ func (r *Reader) Snapshot(ctx context.Context, q fanout.Query, page func([]fanou
 }
 
 func snapshotShipments(ctx context.Context, tx pgx.Tx, q fanout.Query, page func([]fanout.Row) error) error {
-	var n narrowing
-	n.only(`s.shipment_id = ANY (%s)`, q.IDs)
-	n.only(`s.status = ANY (%s)`+
-		openOnly("s", q.Statuses, tracking.Delivered, tracking.Returned, tracking.Lost, tracking.Destroyed, tracking.Cancelled), q.Statuses)
-	n.only(shipmentsOfOrders, q.Orders)
-	n.only(shipmentsOfNumbers, q.Numbers)
+	n := narrow(q, shipmentLookups())
 	query := `-- name: snapshot_shipments
-		SELECT ` + shipmentFields + ` FROM shipments s WHERE s.tenant_id = $1` + n.conditions + ` ORDER BY s.shipment_id`
-	rows, err := tx.Query(ctx, query, n.with(q.Tenant)...)
+		SELECT ` + shipmentFields + ` FROM shipments s WHERE s.tenant_id = $1` + n.conditions + `
+		 ORDER BY s.shipment_id`
+	rows, err := tx.Query(ctx, query, n.args...)
 	if err != nil {
 		return err
 	}
@@ -82,13 +77,11 @@ func shipmentRow(row pgx.CollectableRow) (fanout.Row, error) {
 }
 
 func snapshotOrders(ctx context.Context, tx pgx.Tx, q fanout.Query, page func([]fanout.Row) error) error {
-	var n narrowing
-	n.only(`o.order_id = ANY (%s)`, q.IDs)
-	n.only(`o.status = ANY (%s)`+
-		openOnly("o", q.Statuses, tracking.OrderDelivered, tracking.OrderClosed, tracking.OrderCancelled), q.Statuses)
+	n := narrow(q, orderLookups())
 	query := `-- name: snapshot_orders
-		SELECT ` + orderFields + ` FROM orders o WHERE o.tenant_id = $1` + n.conditions + ` ORDER BY o.order_id`
-	rows, err := tx.Query(ctx, query, n.with(q.Tenant)...)
+		SELECT ` + orderFields + ` FROM orders o WHERE o.tenant_id = $1` + n.conditions + `
+		 ORDER BY o.order_id`
+	rows, err := tx.Query(ctx, query, n.args...)
 	if err != nil {
 		return err
 	}

@@ -255,7 +255,8 @@ func (b *book) wanted(q fanout.Query) []fanout.Row {
 	byID := func(x, y fanout.Row) int { return cmp.Compare(x.Key(), y.Key()) }
 	var out []fanout.Row
 	for e, r := range maps.All(b.rows) {
-		narrow := (q.Statuses == nil || slices.Contains(q.Statuses, r.StatusName())) && (q.IDs == nil || slices.Contains(q.IDs, e.id))
+		statuses, ids := q.Among["status"], q.Among["id"]
+		narrow := (statuses == nil || slices.Contains(statuses, r.StatusName())) && (ids == nil || slices.Contains(ids, e.id))
 		if e.topic == q.Topic && narrow {
 			out = append(out, r)
 		}
