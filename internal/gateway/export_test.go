@@ -21,3 +21,9 @@ func (b *Below) Control(frame []byte) error {
 	_, err := b.lane.Write(frame)
 	return err
 }
+
+// The id of an event, taken apart and put together, for its fuzz test.
+var (
+	ParsePlaces  = parsePlaces
+	AppendPlaces = appendPlaces
+)

@@ -139,7 +139,8 @@ func appendPlaces(b []byte, places []fanout.Place) []byte {
 	return b
 }
 
-// parsePlaces reads the id of an event; false when any of it is not one.
+// parsePlaces reads the id of an event; false when any of it is not as
+// appendPlaces writes it.
 func parsePlaces(id string) (map[int64]fanout.Since, bool) {
 	places := make(map[int64]fanout.Since)
 	for text := range strings.SplitSeq(id, ",") {
@@ -147,17 +148,20 @@ func parsePlaces(id string) (map[int64]fanout.Since, bool) {
 		if len(part) != 4 || !plain(part[1]) || !plain(part[2]) {
 			return nil, false
 		}
-		sid, err := strconv.ParseInt(part[0], 10, 64)
-		if err != nil || checkSID(&sid) != nil {
-			return nil, false
-		}
-		seq, err := strconv.ParseInt(part[3], 10, 64)
-		if _, twice := places[sid]; err != nil || seq < 0 || twice {
+		sid, ok := whole(part[0])
+		seq, also := whole(part[3])
+		if _, twice := places[sid]; !ok || !also || twice || checkSID(&sid) != nil {
 			return nil, false
 		}
 		places[sid] = fanout.Since{Epoch: part[1], Seq: seq, Shape: part[2]}
 	}
 	return places, true
+}
+
+// whole reads a number that has one spelling.
+func whole(text string) (int64, bool) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	return n, err == nil && n >= 0 && strconv.FormatInt(n, 10) == text
 }
 
 // plain reports whether s is made of what epochs and shapes are made of.

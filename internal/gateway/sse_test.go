@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -159,7 +160,7 @@ func (l *listener) run(stop chan struct{}) {
 func (l *listener) remember() {
 	l.ear.honest()
 	l.id = l.ear.lastID()
-	for _, sid := range []int64{1, 2} {
+	for _, sid := range sids {
 		v := l.ear.book.View(sid)
 		l.resumes.Add(int64(v.Resumes))
 		if !strings.Contains(","+l.id, fmt.Sprintf(",%d:", sid)) {
@@ -171,9 +172,10 @@ func (l *listener) remember() {
 
 func (l *listener) connect(cut func() bool) {
 	book := fanouttest.NewBook()
-	book.Ask(1, l.views[1])
-	book.Ask(2, l.views[2])
-	subs := []m{{"sid": 1, "topic": "shipments", "filter": inTransit}, {"sid": 2, "topic": "shipments"}}
+	for _, sid := range sids {
+		book.Ask(sid, l.views[sid])
+	}
+	subs := []m{{"sid": 1, "topic": "shipments", "filter": inTransit}, {"sid": 2, "topic": "shipments"}, {"sid": 3, "topic": "kpis"}}
 	var lines []string
 	if l.id != "" {
 		lines = append(lines, "Last-Event-ID: "+l.id)
@@ -295,4 +297,32 @@ func TestTheIDCountsForMoreThanTheRequest(t *testing.T) {
 	if f := third.frame("live", 1); !f.Resumed {
 		t.Errorf("without an id: %+v, want the position of the request to be resumed", f)
 	}
+}
+
+// What is taken for an id is one that we could have written.
+func FuzzPlaces(f *testing.F) {
+	for _, id := range []string{
+		"1:k3x9:9f2c11ab03d5e7f1:1041", "0:e:s:0,2147483647:e-_:S:9223372036854775807", "1:e:s:+7", "01:e:s:7", "1:e:s:-0",
+		"", ",", "1:e:s:7,", "1:e:s:7,1:e:s:7", "1:e:s", "1:e\n:s:7", "1::s:7", ":::", "1:e:s:99999999999999999999",
+	} {
+		f.Add(id)
+	}
+	f.Fuzz(func(t *testing.T, id string) {
+		had, ok := gateway.ParsePlaces(id)
+		if !ok {
+			return
+		}
+		var places []fanout.Place
+		for text := range strings.SplitSeq(id, ",") {
+			sid, _, _ := strings.Cut(text, ":")
+			n, err := strconv.ParseInt(sid, 10, 64)
+			if err != nil {
+				t.Fatalf("%q was taken: %v", id, err)
+			}
+			places = append(places, fanout.Place{SID: n, Since: had[n]})
+		}
+		if got := string(gateway.AppendPlaces(nil, places)); got != id {
+			t.Errorf("%q was taken and is written %q", id, got)
+		}
+	})
 }
