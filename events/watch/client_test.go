@@ -166,6 +166,18 @@ func TestAReset(t *testing.T) {
 	}
 }
 
+// A server puts up to 5,000 rows into one frame.
+func TestALargeMessageIsRead(t *testing.T) {
+	b, _ := against(t, func(p *peer) {
+		s := sid(p.greet()[0])
+		p.say(snap(s, many(5000), 1, false), live(s, 7, 5000))
+		p.linger()
+	})
+	if v := b.at(7); len(v.Rows) != 5000 {
+		t.Errorf("%d rows, want 5,000", len(v.Rows))
+	}
+}
+
 // After a reset there is nothing to resume from until the next snapshot.
 func TestAResetForgetsThePosition(t *testing.T) {
 	b, _ := against(t, func(p *peer) {

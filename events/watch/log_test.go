@@ -17,7 +17,6 @@ func TestLogTopics(t *testing.T) {
 		return fmt.Sprintf(`{"stream":"shipment","stream_id":"S-1","source":"urn:erp","id":%q,"type":"shipment.departed.v1","data":{},"marks":{"anomalies":[%q]}}`, id, mark)
 	}
 	server := serve(t, nil, func(p *peer) {
-		p.lax = true
 		subs := p.greet()
 		line, alerts := sid(subs[0]), sid(subs[1])
 		p.say(fmt.Sprintf(`{"t":"snap","sid":%v,"epoch":"e1","page":1,"rows":[%s,%s],"more":false}`, line, entry("b", "1"), entry("a", "1")), live(line, 7, 2))
