@@ -14,6 +14,7 @@ import (
 type config struct {
 	cli.Logging
 	Serve  serveConfig  `cmd:"" help:"Serve the page, the read API and the live socket until interrupted."`
+	Watch  watchConfig  `cmd:"" help:"Show orders, shipments, counts, a timeline or alerts live, until interrupted."`
 	Token  tokenConfig  `cmd:"" help:"Print a token for a tenant, signed with the secret."`
 	Revoke revokeConfig `cmd:"" help:"Take tokens back before they expire; live connections are closed within a second."`
 	Link   linkConfig   `cmd:"" help:"Create, list and revoke links that show one shipment to whoever has them."`

@@ -27,7 +27,7 @@ func TestGatewayRefusesWrongUsageBeforeItDoesAnything(t *testing.T) {
 		return append([]string{"token", "--tenant=demo", "--jwt-secret-file=" + good}, args...)
 	}
 	clitest.Refuses(t, run, []clitest.Wrong{
-		{Name: "no command", Want: []string{"serve", "token"}},
+		{Name: "no command", Want: []string{"serve", "watch", "token"}},
 		{Name: "an unknown flag", Args: with("--frobnicate"), Want: []string{"--frobnicate"}, Secret: longText},
 		{Name: "nothing of what is required", Args: []string{"serve", "--ops-addr=" + taken}, Want: []string{"--jwt-secret-file", "--database-url"}},
 		{Name: "no file of the secret", Args: with("--jwt-secret-file=" + missing), Want: []string{"--jwt-secret-file", missing}},
@@ -95,6 +95,7 @@ func TestGatewayHelpNamesTheVariables(t *testing.T) {
 		"link create": {"WAYBILL_DATABASE_URL", "WAYBILL_TENANT", "WAYBILL_LIFE", "WAYBILL_BASE_URL"},
 		"link list":   {"WAYBILL_DATABASE_URL", "WAYBILL_TENANT"},
 		"link revoke": {"WAYBILL_DATABASE_URL", "WAYBILL_TENANT", "WAYBILL_REASON"},
+		"watch":       {"WAYBILL_URL", "WAYBILL_TOKEN_FILE", "WAYBILL_DEV_TOKEN", "WAYBILL_TOPIC", "WAYBILL_FILTER", "WAYBILL_COLUMNS", "WAYBILL_MAX_HZ", "WAYBILL_JSON"},
 		"token":       {"WAYBILL_JWT_SECRET_FILE", "WAYBILL_TENANT", "WAYBILL_SUBJECT", "WAYBILL_LIFE"},
 	})
 }

@@ -28,6 +28,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	case "health":
 		_, err := ops.Get(ctx, string(cfg.Health.OpsAddr), "/readyz")
 		return err
+	case "watch":
+		return follow(ctx, cfg.Watch, getenv, stdout, log)
 	case "token":
 		return token(cfg.Token, stdout)
 	case "revoke":

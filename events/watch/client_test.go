@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -319,8 +320,12 @@ func TestATemporaryErrorIsTriedAgain(t *testing.T) {
 		t.Run(code, func(t *testing.T) {
 			b, _ := against(t, func(p *peer) {
 				s := sid(p.greet()[0])
-				p.say(fmt.Sprintf(`{"t":"err","sid":%v,"code":%q,"msg":"later","retry_ms":20}`, s, code))
+				said := time.Now()
+				p.say(fmt.Sprintf(`{"t":"err","sid":%v,"code":%q,"msg":"later","retry_ms":50}`, s, code))
 				again := p.hear()
+				if took := time.Since(said); took < 50*time.Millisecond {
+					t.Errorf("asked again after %v, want 50 ms", took)
+				}
 				if again["t"] != "sub" {
 					t.Errorf("after the error came %v, want sub", again)
 				}

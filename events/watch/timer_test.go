@@ -93,10 +93,15 @@ func TestHeartbeatsKeepTheConnection(t *testing.T) {
 	})
 }
 
-// Rows are called lagging while the server says to be behind, or deltas come late.
+// Rows are called lagging while the server says to be behind, or deltas come late,
+// and not without a connection.
 func TestALagIsToldAndForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := bubble(t, watch.Config{}, func(p *peer) {
+			if p.n > 1 {
+				time.Sleep(time.Minute)
+				return
+			}
 			p.hearA("hello")
 			p.say(strings.Replace(welcome, "1763700000123", fmt.Sprint(time.Now().Add(time.Hour).UnixMilli()), 1)) // another clock
 			p.say(snap(1, map[string]int{"S-1": 1}, 1, false), live(1, 7, 1))
@@ -119,6 +124,8 @@ func TestALagIsToldAndForgotten(t *testing.T) {
 					p.hearA("pong")
 				}
 			}
+			time.Sleep(2 * time.Second)
+			p.close(1001, "")
 			p.linger()
 		})
 		var got []string
@@ -129,10 +136,42 @@ func TestALagIsToldAndForgotten(t *testing.T) {
 		}
 		want := []string{
 			"live 0s", "lagging 4s", "lagging 4s", "live 3s", "live 3s", "live 3s", "live 3s", "live 1s", "live 1s",
-			"lagging 4s", "live 0s", "live 0s", "live 0s",
+			"lagging 4s", "reconnecting 0s", "reconnecting 0s", "reconnecting 0s",
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("freshness every 5 s (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// Run ends soon although the server reads nothing, with a message in hand.
+func TestADeafServerDoesNotHoldUpTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wire, held := newPipes(), make(chan struct{})
+		serve(t, wire, func(p *peer) {
+			s := begin(p)
+			p.say(delta(s, 7, 8, "S-2", 1))
+			time.Sleep(time.Minute)
+		})
+		ctx, cancel := context.WithCancel(context.Background())
+		c, err := watch.New(watch.Config{
+			URL: "ws://tracker/v1/live", HTTPClient: wire.client(),
+			Token: func(context.Context) (string, error) { return "secret", nil },
+			Subscriptions: []watch.Subscription{{Topic: watch.Shipments, Handle: func(watch.View) {
+				<-held
+			}}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() { done <- c.Run(ctx) }()
+		time.Sleep(time.Second) // the reader has the delta in hand
+		began := time.Now()
+		cancel()
+		close(held)
+		if err := <-done; err != nil || time.Since(began) > 1100*time.Millisecond {
+			t.Errorf("Run = %v after %v, want nil within a second", err, time.Since(began))
 		}
 	})
 }
