@@ -134,13 +134,13 @@ func (b *board) status(now time.Time) string {
 	if len(b.rows) == 1 {
 		rows = "1 row"
 	}
-	lasts := short(now.Sub(v.Since))
+	lasts := span(now.Sub(v.Since))
 	var parts []string
 	switch v.Freshness {
 	case watch.Live:
-		parts = []string{"live", rows, "checked " + short(now.Sub(v.Checked)) + " ago"}
+		parts = []string{"live", rows, "checked " + span(now.Sub(v.Checked)) + " ago"}
 	case watch.Lagging:
-		parts = []string{"lagging " + short(v.Lag) + " behind", rows, "checked " + short(now.Sub(v.Checked)) + " ago"}
+		parts = []string{"lagging " + span(v.Lag) + " behind", rows, "checked " + span(now.Sub(v.Checked)) + " ago"}
 	case watch.Connecting:
 		parts = []string{"connecting for " + lasts}
 	default:
@@ -152,8 +152,8 @@ func (b *board) status(now time.Time) string {
 	return strings.Join(parts, ", ")
 }
 
-// short is a time for people: tenths below ten seconds.
-func short(d time.Duration) string {
+// span is a time for people: tenths below ten seconds.
+func span(d time.Duration) string {
 	d = max(d, 0)
 	switch {
 	case d < 10*time.Second:

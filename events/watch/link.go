@@ -35,6 +35,7 @@ type link struct {
 	work     sync.WaitGroup
 	messages chan []byte // closed when reading has ended
 	err      error       // why, then
+	leaving  chan struct{}
 	renewals chan renewal
 	renewing bool // a token was asked for, and nothing came yet
 }
@@ -60,7 +61,7 @@ func dial(ctx context.Context, cfg Config) (*link, error) {
 		return nil, &HandshakeError{Status: http.StatusSwitchingProtocols, Detail: "it does not speak " + subprotocol}
 	}
 	ws.SetReadLimit(readLimit)
-	l := &link{ws: ws, messages: make(chan []byte), renewals: make(chan renewal, 1)}
+	l := &link{ws: ws, messages: make(chan []byte), leaving: make(chan struct{}), renewals: make(chan renewal, 1)}
 	l.ctx, l.cut = context.WithCancel(context.WithoutCancel(ctx)) // there is a goodbye to say
 	l.forget = context.AfterFunc(ctx, func() { time.AfterFunc(leaveTimeout, l.cut) })
 	return l, nil
@@ -121,6 +122,7 @@ func (l *link) listen(within time.Duration) {
 			}
 			select {
 			case l.messages <- text:
+			case <-l.leaving: // on, so that what cuts the reading ends the goodbye as well
 			case <-l.ctx.Done():
 			}
 		}
@@ -165,6 +167,10 @@ func tokenOf(ctx context.Context, cfg Config) (string, error) {
 
 // leave says goodbye, and waits a second at most for the answer.
 func (l *link) leave() {
+	if l.ctx.Err() != nil {
+		return // a handler took so long that there is no time for it any more
+	}
+	close(l.leaving)
 	timer := time.AfterFunc(leaveTimeout, l.cut)
 	defer timer.Stop()
 	_ = l.ws.Close(websocket.StatusNormalClosure, "") // gone is gone
