@@ -27,7 +27,8 @@ type board struct {
 
 	recent []entry // what differed in (since, position], oldest first
 	since  int64
-	back   int64 // somebody resumes from there, which is below since
+	spans  []span // of each reading but those of a log, oldest first; the last goes on while it is not stale
+	back   int64  // somebody resumes from there, which is below since
 
 	told  int64 // up to where its members were told
 	spoke time.Time
@@ -49,6 +50,14 @@ type reading struct {
 	err   error
 }
 
+// span is the positions at which the rows are known to have been those of one
+// reading. Between two spans they may have been others: a client that has those,
+// from another board or another server, cannot be told what differs.
+type span struct{ from, to int64 }
+
+// spansMost is how many a board remembers.
+const spansMost = 1000
+
 // recentMost is how many differences a board remembers for those who resume.
 const recentMost = 5000
 
@@ -66,9 +75,26 @@ func (b *board) position(t *tenant) int64 {
 
 // touch notes that something may differ after a position.
 func (b *board) touch(at int64) {
-	if b.seen && !b.stale {
-		b.stale, b.at = true, at
+	if !b.seen || b.stale {
+		return
 	}
+	b.stale, b.at = true, at
+	if n := len(b.spans); n > 0 {
+		b.spans[n-1].to = at
+	}
+}
+
+// knows reports whether it is known what the rows were at a position that is not
+// below since.
+func (b *board) knows(seq int64) bool {
+	if b.topic == Alerts {
+		return true
+	}
+	i := len(b.spans) - 1
+	for i >= 0 && b.spans[i].from > seq {
+		i--
+	}
+	return i >= 0 && (seq <= b.spans[i].to || i == len(b.spans)-1 && !b.stale)
 }
 
 // wanted reports whether it is to be read.
@@ -98,6 +124,10 @@ func (b *board) take(r *reading) (news []entry) {
 		b.rows, b.since = r.rows, r.at.Seq
 	}
 	b.seen, b.stale, b.at = true, false, r.at.Seq
+	if b.topic != Alerts {
+		b.spans = append(b.spans, span{r.at.Seq, r.at.Seq})
+		b.spans = slices.Delete(b.spans, 0, max(0, len(b.spans)-spansMost))
+	}
 	b.recent = append(b.recent, news...)
 	if drop := len(b.recent) - recentMost; drop > 0 {
 		b.since = b.recent[drop-1].seq
@@ -141,6 +171,19 @@ func (b *board) lengthen(r *reading) []entry {
 	}
 	b.back = nobody
 	return newest(slices.DeleteFunc(r.rows, func(e entry) bool { return e.seq <= known }))
+}
+
+// missed is what a client lacks that has everything up to a position. Of counts
+// that is all of them where it is not known what they were.
+func (b *board) missed(seq int64) []entry {
+	if b.topic != KPIs || seq >= b.since && b.knows(seq) {
+		return b.after(seq)
+	}
+	all := slices.Clone(b.rows)
+	for i := range all {
+		all[i].seq, all[i].n = b.at, 1
+	}
+	return all
 }
 
 // after is what differed after a position, which is not below since.

@@ -71,7 +71,7 @@ func (h *Hub) refusal(t *tenant, b *board, s *sub) (code ResetCode, wait bool) {
 		return ResetEpoch, false
 	case !b.seen && b.topic == Alerts || since > b.position(t):
 		return "", true
-	case b.seen && since >= b.since:
+	case b.seen && (b.topic == KPIs || since >= b.since && b.knows(since)):
 		return "", false
 	case b.topic == Alerts && !s.asked && since >= t.low && t.at.Seq-since <= h.cfg.Resume:
 		s.asked, b.back = true, min(b.back, since)
@@ -85,7 +85,7 @@ func (h *Hub) resume(t *tenant, b *board, s *sub) {
 	h.cfg.Meter.Count(CountResumes, "accepted", 1)
 	since, q := s.since.Seq, b.position(t)
 	s.conn.open(s, nil, &liveFrame{T: "live", SID: s.sid, Epoch: t.at.Epoch, Shape: s.shape, Q: since, Resumed: true},
-		newBatch(b.topic, since, q, t.committed, b.after(since)))
+		newBatch(b.topic, since, q, t.committed, b.missed(since)))
 	b.admit(s)
 }
 
@@ -205,7 +205,9 @@ func (h *Hub) arrive(t *tenant, b *board, r *reading) {
 	h.nudge()
 }
 
-// stumble puts off a board that cannot be read, and gives it up in the end.
+// stumble puts off a board that cannot be read, and gives up in the end: on those
+// who wait for it, and on its members when it is the board's own fault. Otherwise
+// they go on with what they have, as those of other topics do.
 func (h *Hub) stumble(t *tenant, b *board, err error) {
 	h.cfg.Log.Info("reading failed", "tenant", b.tenant, "topic", b.topic, "error", err)
 	b.failures++
@@ -218,7 +220,7 @@ func (h *Hub) stumble(t *tenant, b *board, err error) {
 		why = refuse(Internal, "it could not be read")
 	}
 	for s := range t.subs {
-		if s.board == b {
+		if s.board == b && (final || s.state != live) {
 			h.drop(s, why)
 		}
 	}
@@ -281,7 +283,9 @@ func (h *Hub) show(t *tenant, b *board, r *reading, now time.Time) {
 	case len(news) > 0:
 		b.tell(b.position(t), t.committed, news, now)
 	}
-	b.told = max(b.told, r.at.Seq)
+	if len(b.members) == 0 {
+		b.told = max(b.told, r.at.Seq)
+	}
 }
 
 // restart begins anew with all members of a log of which a part is lost.

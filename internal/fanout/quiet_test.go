@@ -1,0 +1,47 @@
+package fanout_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/waybill-io/waybill/events"
+	"github.com/waybill-io/waybill/internal/fanout"
+	"github.com/waybill-io/waybill/internal/fanout/fanouttest"
+)
+
+// A subscription for which nothing happens is told of positions, whatever its
+// topic: those who come back from far behind could not resume.
+func TestSilenceIsToldInEveryTopic(t *testing.T) {
+	of := events.Stream{Kind: events.ShipmentStream, ID: "S-1"}
+	for _, topic := range fanout.Topics() {
+		t.Run(string(topic), func(t *testing.T) {
+			inBubble(t, fanout.Config{}, func(b *bench) {
+				b.model.Put(acme, shipment("S-1", 1, "in_transit"), &fanout.OrderRow{ID: "O-1", Status: "placed"})
+				b.model.Tell(acme, of, fanouttest.Fact{Source: "erp", ID: "e-1", Type: events.TypeLost, Alert: true})
+				r := fanout.Request{SID: 1, Topic: topic}
+				switch topic {
+				case fanout.Shipments, fanout.Orders:
+					r.Filter = []byte(`{"f":"id","op":"eq","v":"nothing"}`)
+				case fanout.Timeline:
+					r.Filter = fmt.Appendf(nil, `{"f":"shipment","op":"eq","v":%q}`, of.ID)
+				case fanout.KPIs, fanout.Alerts:
+				}
+				p := newPipe()
+				c := b.connect(acme, p)
+				defer b.leave(c)
+				b.subscribe(c, p, r)
+				b.settle(time.Second)
+				for v := range int64(20) {
+					b.model.Put(acme, shipment("S-9", v+1, "in_transit"))
+					b.settle(100 * time.Millisecond)
+				}
+				b.settle(30 * time.Second)
+				if got, want := p.book.View(1).Pos, b.model.Position(acme).Seq; got != want {
+					t.Errorf("position %d after half a minute of silence, want %d", got, want)
+				}
+				b.honest(p)
+			})
+		})
+	}
+}
