@@ -199,9 +199,14 @@ func (b *bench) honest(p *pipe) {
 // same checks that a view has exactly the rows of the model that want says yes to.
 func (b *bench) same(v *fanouttest.View, tenant events.TenantID, topic fanout.Topic, want func(fanout.Row) bool) {
 	b.t.Helper()
-	rows := b.model.Rows(tenant, topic, want)
+	b.shows(v, b.model.Rows(tenant, topic, want))
+}
+
+// shows checks that a view has exactly these rows.
+func (b *bench) shows(v *fanouttest.View, rows map[string]fanout.Row) {
+	b.t.Helper()
 	if !v.Live {
-		b.t.Errorf("sid %d is not live", v.SID)
+		b.t.Errorf("sid %d is not live, refused with %q, resets %v", v.SID, v.Refused, v.Resets)
 	}
 	for id, r := range rows {
 		if got, want := string(v.Rows[id]), string(encode(b.t, r)); got != want {

@@ -18,6 +18,9 @@ type Book struct {
 	// Canaries are texts that must not stand in any message, as the rows of other
 	// tenants have them.
 	Canaries []string
+	// Heard is called with every frame, after it was taken in. It must not call the
+	// Book.
+	Heard func(Frame)
 	// Lean has a Book of a long run keep no frames, and hold only one in 64 against
 	// the published schemas.
 	Lean bool
@@ -58,12 +61,12 @@ func (b *Book) Drop(sid int64) {
 	b.over[sid] = true
 }
 
-// Forget notes that sid is going to be subscribed for something else: what still
-// comes for it may be of either until the server says something of the new one.
-func (b *Book) Forget(sid int64) {
+// Otherwise notes that sid is going to be subscribed for something else: what
+// comes for it may still be of what it was, until a snapshot begins. Nothing new
+// comes at all when it is the same in other words.
+func (b *Book) Otherwise(sid int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.views[sid] = newView(sid, nil)
 	b.views[sid].torn = true
 }
 
@@ -134,6 +137,9 @@ func (b *Book) line(line []byte) {
 		b.frames = append(b.frames, f)
 	}
 	b.take(f)
+	if b.Heard != nil {
+		b.Heard(f)
+	}
 }
 
 func (b *Book) take(f Frame) {

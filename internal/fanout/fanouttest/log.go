@@ -201,6 +201,7 @@ func (b *book) counts() []fanout.Row {
 		case *fanout.ShipmentRow:
 			count(n, fanout.KPIExceptions, r.OpenExceptions > 0)
 			count(n, fanout.KPIDisputed, r.Disputed)
+			count(n, fanout.KPILate, r.Late)
 		case *fanout.OrderRow:
 			count(n, fanout.KPIHeld, len(r.Holds) > 0)
 		}

@@ -64,8 +64,12 @@ func (v *View) copy() *View {
 	return &c
 }
 
-// reset forgets the position; the rows stay as they were.
+// reset forgets the position; the rows stay as they were. If they are of another
+// question, what comes is not to be compared with them.
 func (v *View) reset(code string) {
+	if code == string(fanout.ResetFilter) || code == string(fanout.ResetAuthz) {
+		v.was = fanout.Position{}
+	}
 	v.Live, v.staged, v.asked, v.Epoch = false, nil, nil, ""
 	v.Resets = append(v.Resets, code)
 }
