@@ -15,6 +15,8 @@ KAFKA_PACKAGES ?= ./scripts/kafka/... ./internal/topic/... ./internal/projector/
 CHAOS ?= --minutes 5
 # How often `make test-crash` kills the consumer at each of its crash points.
 KILLS ?= 40
+# What `make soak` is told: --minutes, --subscribers, --changes (a second) and --seed.
+SOAK ?= --minutes 5
 # Flags for the benchmarks, as in BENCH="--events 100000".
 BENCH ?=
 
@@ -31,7 +33,7 @@ demo: build ## Start the whole platform on embedded parts, with simulated traffi
 	@exec bin/dev $(DEMO)
 
 ##@ Test
-.PHONY: check test test-go test-web test-kafka test-crash chaos properties
+.PHONY: check test test-go test-web test-kafka test-crash chaos soak properties
 check: fmt vet lint test ## Everything that must hold before a change is handed in
 
 test: test-web test-go ## All tests, the dashboard's first
@@ -55,6 +57,9 @@ test-crash: ## Kill the consumer KILLS times at each crash point, and fight 1,00
 
 chaos: ## Let brokers, database and consumers fail at random under load (CHAOS="--minutes 5")
 	go test -count=1 -v -timeout=0 -run '^TestChaos$$' ./cmd/internal/e2e $(CHAOS)
+
+soak: ## Kill the gateway every 10 s under 500 clients and 2,000 changes a second (SOAK="--minutes 5")
+	go test -count=1 -v -timeout=0 -run '^TestSoak$$' ./cmd/internal/e2e $(SOAK)
 
 ##@ Code
 .PHONY: fmt vet lint vuln

@@ -14,14 +14,19 @@ import (
 	"github.com/waybill-io/waybill/internal/topic"
 )
 
-// buildConsumer builds the command as a release does, but for its tags.
+// buildConsumer builds the consumer as a release does, but for its tags.
 func buildConsumer(t testing.TB, tags string) string {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "consumer")
-	build := exec.Command("go", "build", "-trimpath", "-tags", tags, "-o", program, "./cmd/consumer")
+	return buildCommand(t, "consumer", tags)
+}
+
+func buildCommand(t testing.TB, name, tags string) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), name)
+	build := exec.Command("go", "build", "-trimpath", "-tags", tags, "-o", program, "./cmd/"+name)
 	build.Dir, build.Env = root, append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the consumer: %v: %s", err, out)
+		t.Fatalf("build %s: %v: %s", name, err, out)
 	}
 	return program
 }
