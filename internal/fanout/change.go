@@ -44,7 +44,18 @@ type ring struct {
 	low, hi int64
 	keys    []key // keys[i] changed at low+1+i
 	newest  map[key]*change
+	past    map[mark][]tally // what after has found since the last change
 }
+
+// mark is a place in the feed of a topic.
+type mark struct {
+	seq   int64
+	topic Topic
+}
+
+// pastMost is how many answers of after are kept: clients that come back together
+// were cut off together.
+const pastMost = 32
 
 func newRing(at int64) ring {
 	return ring{low: at, hi: at, newest: make(map[key]*change)}
@@ -54,6 +65,7 @@ func newRing(at int64) ring {
 // returns the newest change of each entity with how often it changed above
 // known. Rows that are missing are gone.
 func (r *ring) add(changes []Change, rows []Row, known int64) []tally {
+	clear(r.past)
 	now := make(map[key]Row, len(rows))
 	for _, row := range rows {
 		now[key{row.Topic(), row.Key()}] = row
@@ -103,10 +115,23 @@ type tally struct {
 }
 
 // after returns the newest change of each entity of a topic that changed above
-// seq, which must not be below low.
+// seq, which must not be below low. The list is shared.
 func (r *ring) after(seq int64, topic Topic) []tally {
+	m := mark{seq, topic}
+	out, ok := r.past[m]
+	if ok {
+		return out
+	}
+	if r.past == nil || len(r.past) == pastMost {
+		r.past = make(map[mark][]tally)
+	}
+	out = r.collect(seq, topic)
+	r.past[m] = out
+	return out
+}
+
+func (r *ring) collect(seq int64, topic Topic) (out []tally) {
 	index := make(map[key]int)
-	var out []tally
 	for _, k := range r.keys[seq-r.low:] {
 		if k.topic != topic {
 			continue

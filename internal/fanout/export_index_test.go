@@ -67,7 +67,7 @@ func (g *Groups) Commit(keys []Change, rows []Row) {
 	}
 	d := Delta{To: Position{Epoch: "e1", Seq: from + int64(len(keys))}, Changes: keys, Rows: rows}
 	if !g.plain {
-		t.advance(d, from, 1000)
+		t.advance(d, from, 10_000)
 		return
 	}
 	t.at = d.To
@@ -76,7 +76,7 @@ func (g *Groups) Commit(keys []Change, rows []Row) {
 			group.apply(c, time.Time{})
 		}
 	}
-	t.ring.trim(1000)
+	t.ring.trim(10_000)
 }
 
 // Take returns what the groups have gathered, in words, and forgets it.
@@ -94,6 +94,9 @@ func (g *Groups) Take() []string {
 	slices.Sort(out)
 	return out
 }
+
+// Publish is one turn of the loop.
+func (g *Groups) Publish(now time.Time) { g.tenant.publish(now, time.Hour) }
 
 // Wide counts the groups that hear of every change, Filed all.
 func (g *Groups) Wide() (wide, filed int) {

@@ -131,7 +131,7 @@ func (g *group) join(s *sub, since []tally, hi int64, at time.Time) *batch {
 // resume makes s a member as of hi. Which rows its client has is not known, so
 // every changed one that does not match, and may have matched, is removed.
 func (g *group) resume(s *sub, since []tally, hi int64, at time.Time) *batch {
-	entries := make([]entry, 0, len(since))
+	var entries []entry
 	for _, c := range since {
 		if !g.concerns(c) {
 			continue

@@ -19,6 +19,7 @@ type index struct {
 	shelves map[Topic]*shelf
 	round   uint64 // of the change at hand
 	found   []*file
+	full    map[*group]struct{} // those that have gathered something
 }
 
 // file is where a group is found.
@@ -39,7 +40,7 @@ type shelf struct {
 }
 
 func newIndex() *index {
-	return &index{files: make(map[*group]*file), shelves: make(map[Topic]*shelf)}
+	return &index{files: make(map[*group]*file), shelves: make(map[Topic]*shelf), full: make(map[*group]struct{})}
 }
 
 // telling names the fields of a topic that hold texts: the fewer rows share one,
@@ -93,6 +94,7 @@ func (x *index) remove(g *group) {
 		return
 	}
 	delete(x.files, g)
+	delete(x.full, g)
 	s := x.shelf(g.topic)
 	delete(s.wide, f)
 	for _, text := range f.texts {
@@ -146,15 +148,22 @@ func (x *index) apply(c tally, at time.Time) {
 	}
 	x.round++
 	for f := range s.wide {
-		f.group.apply(c, at)
+		x.tell(f.group, c, at)
 	}
 	x.find(s, c)
 	for _, f := range x.found {
 		held := f.group.match[c.id]
-		f.group.apply(c, at)
+		x.tell(f.group, c, at)
 		if f.field != "id" {
 			s.note(f, c.id, held)
 		}
+	}
+}
+
+func (x *index) tell(g *group, c tally, at time.Time) {
+	g.apply(c, at)
+	if g.gathered() {
+		x.full[g] = struct{}{}
 	}
 }
 

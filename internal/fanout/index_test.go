@@ -3,6 +3,7 @@ package fanout_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -162,9 +163,7 @@ func BenchmarkAdvance(b *testing.B) {
 	for _, way := range []string{"index", "one by one"} {
 		b.Run(way, func(b *testing.B) {
 			g := fanout.NewGroups(way == "one by one")
-			for i := range 4000 {
-				g.Join(fanout.Shipments, mustFilter(b, fanout.Shipments, fmt.Sprintf(`{"f":"id","op":"eq","v":"S-%d"}`, i)))
-			}
+			watchers(b, 4000, func(f fanout.Filter) { g.Join(fanout.Shipments, f) })
 			for i := range 1000 {
 				g.Join(fanout.Shipments, mustFilter(b, fanout.Shipments, fmt.Sprintf(
 					`{"and":[{"f":"carrier","op":"eq","v":"C-%d"},{"f":"last_location","op":"eq","v":"hub %d"}]}`, i%20, i)))
@@ -179,6 +178,46 @@ func BenchmarkAdvance(b *testing.B) {
 			for b.Loop() {
 				g.Commit(changes, rows)
 			}
+		})
+	}
+}
+
+// watchers adds groups that watch one shipment each.
+func watchers(b *testing.B, n int, add func(fanout.Filter)) {
+	b.Helper()
+	for i := range n {
+		add(mustFilter(b, fanout.Shipments, fmt.Sprintf(`{"f":"id","op":"eq","v":"S-%d"}`, i)))
+	}
+}
+
+// BenchmarkTurn is a turn of the loop in which nothing is due to any of 5,000
+// groups.
+func BenchmarkTurn(b *testing.B) {
+	g := fanout.NewGroups(false)
+	watchers(b, 5000, func(f fanout.Filter) { g.Join(fanout.Shipments, f) })
+	now := time.Now()
+	for b.Loop() {
+		g.Publish(now)
+	}
+}
+
+// BenchmarkStorm is 2,000 groups whose clients come back at once, cut off at 20
+// positions, after 5,000 changes.
+func BenchmarkStorm(b *testing.B) {
+	g := fanout.NewGroups(false)
+	for range 5 {
+		changes, rows := make([]fanout.Change, 1000), make([]fanout.Row, 1000)
+		for i := range rows {
+			row := shipment(fmt.Sprint("S-", i), 1, "in_transit")
+			rows[i], changes[i] = row, fanout.Change{Topic: fanout.Shipments, ID: row.Key()}
+		}
+		g.Commit(changes, rows)
+	}
+	for b.Loop() {
+		n := int64(0)
+		watchers(b, 2000, func(f fanout.Filter) {
+			g.Resume(fanout.Shipments, f, n%20*50)
+			n++
 		})
 	}
 }

@@ -21,6 +21,7 @@ type tenant struct {
 	watched   map[key]map[*board]struct{} // boards that an entity's changes touch
 	restless  map[*board]struct{}         // boards that every change touches
 	subs      map[*sub]struct{}           // all but the detached
+	heard     time.Time                   // when it last looked for whom it told nothing
 	idle      time.Time                   // since when there are none
 }
 
@@ -164,15 +165,28 @@ func (t *tenant) reachable(s *sub, most int64) bool {
 		s.since.Seq >= t.low && s.since.Seq < t.ring.low && t.at.Seq-s.since.Seq <= most
 }
 
+// silenceBeats is how often in a heartbeat the tenant looks for whom it told
+// nothing: to ask every group on each turn of the loop would cost more than all
+// else when there are many.
+const silenceBeats = 20
+
 // publish hands out what is due and returns when the next is.
 func (t *tenant) publish(now time.Time, heartbeat time.Duration) (next time.Time) {
-	for _, g := range t.groups {
-		quiet := t.at.Seq > g.told && now.Sub(g.next) >= heartbeat
-		if g.gathered() && !now.Before(g.next) || quiet {
+	for g := range t.index.full {
+		if !now.Before(g.next) {
 			g.publish(t.at.Seq, now)
-		}
-		if g.gathered() && (next.IsZero() || g.next.Before(next)) {
+			delete(t.index.full, g)
+		} else if next.IsZero() || g.next.Before(next) {
 			next = g.next
+		}
+	}
+	if now.Sub(t.heard) < heartbeat/silenceBeats {
+		return next
+	}
+	t.heard = now
+	for _, g := range t.groups {
+		if t.at.Seq > g.told && !g.gathered() && now.Sub(g.next) >= heartbeat {
+			g.publish(t.at.Seq, now)
 		}
 	}
 	for _, b := range t.boards {
