@@ -20,5 +20,6 @@ export default defineConfig({
     include: ["test/**/*.test.ts", "client/test/**/*.test.ts"],
     exclude: configDefaults.exclude,
     environment: "node",
+    testTimeout: 30_000,
   },
 });

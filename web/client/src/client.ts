@@ -4,6 +4,7 @@
 import { Backoff } from "./backoff.ts";
 import { ServerClock } from "./clock.ts";
 import { ConnectionClosed } from "./closing.ts";
+import type { ClientEvent, LinkState } from "./events.ts";
 import { Feed } from "./feed.ts";
 import { ProtocolError } from "./fields.ts";
 import type { ClientFrame, ErrorFrame, Frame, Goaway, Heartbeat, Welcome } from "./frames.ts";
@@ -16,33 +17,15 @@ import { Route } from "./route.ts";
 import { eventStream } from "./sse.ts";
 import type { Subscription } from "./subscription.ts";
 import { Table } from "./table.ts";
+import { Timers } from "./timers.ts";
 import { provider, SignInRequired, type TokenProvider } from "./tokens.ts";
 import { topics, type Kind, type RowOf, type Topic } from "./topics.ts";
 import type { Ending, Link, Transport, TransportName } from "./transport.ts";
 import { onWake } from "./wake.ts";
 import { opens, webSocket, type OpenSocket } from "./websocket.ts";
 
-/**
- * connecting: on the way to a welcome; open: welcomed; waiting: until the next
- * try; stopped: closed for good, by a code that is not retried, or by stop;
- * signin: a person must give a token.
- */
-export type LinkState = "connecting" | "open" | "waiting" | "stopped" | "signin";
-
-/** What happens to a client. */
-export type ClientEvent =
-  /** The link is in another state, for the reason in the client's `why`. */
-  | { readonly type: "link"; readonly link: LinkState }
-  /** A connection was closed; the client comes back unless `error.retry` is false. */
-  | { readonly type: "closed"; readonly error: ConnectionClosed }
-  /** The server sent what cannot be read. The client connects anew, from where it was. */
-  | { readonly type: "protocol"; readonly error: ProtocolError }
-  /** The server refused something that is of no subscription. */
-  | { readonly type: "error"; readonly code: string; readonly message: string }
-  /** Something else than the link has changed: a subscription's phase, or whether a token is wanted. */
-  | { readonly type: "changed" };
-
 const handshakeMs = 10_000;
+const tokenMs = 30_000; // how long a provider may take
 
 /** Follows topics of one server. */
 export class Client {
@@ -68,7 +51,7 @@ export class Client {
   #connection: Link | null = null;
   #generation = 0;
   #leaveAt = 0;
-  #timers = new Set<ReturnType<typeof setTimeout>>();
+  readonly #timers = new Timers();
   #watchdog: ReturnType<typeof setInterval> | undefined;
   #unwatch = () => {};
   readonly #name: string;
@@ -95,7 +78,7 @@ export class Client {
     this.#route = new Route(options.transports ?? ["websocket", "sse"]);
     const line = {
       ask: (...frames: readonly ClientFrame[]) => this.#ask(frames),
-      after: (ms: number, run: () => void) => this.#after(ms, run),
+      after: (ms: number, run: () => void) => this.#timers.after(ms, run),
       changed: () => this.#listeners.emit({ type: "changed" }),
     };
     this.#roster = new Roster(line, this.#backoff, this.clock);
@@ -172,16 +155,19 @@ export class Client {
       if (generation !== this.#generation) return;
       this.wantsToken = false;
       this.#connection.send({ t: "auth", token });
-    } catch {
-      // The server closes with token_expired, and reconnecting asks again.
+    } catch (err) {
+      // The server will close with token_expired, and reconnecting asks again.
+      this.wantsToken ||= err instanceof SignInRequired;
     }
     this.#listeners.emit({ type: "changed" });
   }
 
   async #connect(): Promise<void> {
     this.#drop();
+    this.#leaveAt = 0;
     const generation = this.#generation;
     this.#turn("connecting", this.why);
+    this.#timers.after(tokenMs, () => { if (!this.#connection) this.#retry("no token came"); });
     try {
       const token = await this.#tokens.fresh();
       if (generation === this.#generation) this.#dial(token);
@@ -194,11 +180,13 @@ export class Client {
 
   #dial(token: string): void {
     const greeting = () => ({ token, client: this.#name, subs: this.#roster.requests() });
-    this.#connection = this.#transports[this.#route.way](greeting, {
-      message: (data) => this.#receive(data),
-      closed: (end) => this.#closed(end),
-    });
-    this.#after(handshakeMs, () => {
+    const on = { message: (data: unknown) => this.#receive(data), closed: (end: Ending) => this.#closed(end) };
+    try {
+      this.#connection = this.#transports[this.#route.way](greeting, on);
+    } catch {
+      return this.#unwelcome("this way to the server cannot be taken"); // as where there is no WebSocket
+    }
+    this.#timers.after(handshakeMs, () => {
       if (this.link !== "open") this.#unwelcome("the server did not answer");
     });
   }
@@ -258,10 +246,11 @@ export class Client {
     this.#listeners.emit({ type: "changed" });
   }
 
-  // The server says when to come back; it closes before that, or we leave then.
+  // The server says when to come back, and nothing but a person makes that
+  // earlier. It closes before that, or we leave then.
   #goaway(frame: Goaway): void {
     this.#leaveAt = Date.now() + frame.reconnectInMs;
-    this.#after(frame.reconnectInMs, () => void this.#connect());
+    this.#timers.after(frame.reconnectInMs, () => void this.#connect());
   }
 
   // On an event stream nothing can be asked for, so that it is opened anew, once
@@ -270,7 +259,7 @@ export class Client {
     const link = this.#connection;
     if (!link) return;
     if (link.duplex) frames.forEach((frame) => link.send(frame));
-    else if (frames.some((frame) => frame.t === "sub")) this.#after(0, () => void this.#connect());
+    else if (frames.some((frame) => frame.t === "sub")) this.#timers.after(0, () => void this.#connect());
   }
 
   #closed(end: Ending): void {
@@ -302,7 +291,7 @@ export class Client {
     const wait = this.#leaveAt > now ? this.#leaveAt - now : aloneMs + this.#backoff.next();
     this.#drop();
     this.retryAt = now + wait;
-    this.#after(wait, () => void this.#connect());
+    this.#timers.after(wait, () => void this.#connect());
     this.#turn("waiting", why);
   }
 
@@ -311,7 +300,7 @@ export class Client {
     const ms = this.#route.probeIn(this.#random);
     if (ms === null) return;
     const generation = this.#generation;
-    this.#after(ms, async () => {
+    this.#timers.after(ms, async () => {
       const can = await opens(this.#socketUrl, this.#openSocket);
       if (generation !== this.#generation) return;
       if (!can) return this.#probe();
@@ -336,23 +325,12 @@ export class Client {
 
   #drop(): void {
     this.#generation++;
-    for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
-    this.#leaveAt = 0;
     this.clock.forgetLag();
     const link = this.#connection;
     this.#connection = null;
     link?.close();
     this.#roster.suspend();
-  }
-
-  // Timers belong to one connection: dropping it drops them.
-  #after(ms: number, run: () => void): void {
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      run();
-    }, ms);
-    this.#timers.add(timer);
   }
 
   #turn(link: LinkState, why: string): void {

@@ -160,9 +160,9 @@ export class Feed<R> implements Subscription<R> {
     return "ok";
   }
 
-  /** Checks what a heartbeat says was sent against what has arrived. */
+  /** Checks what a heartbeat says was sent against what has arrived. It names only what the server has said to be live. */
   sent(seq: number): Verdict {
-    return this.#phase === "live" && this.#position?.seq !== seq ? "gap" : "ok";
+    return this.#phase === "live" && this.#position?.seq === seq ? "ok" : "gap";
   }
 
   /** The server starts over by itself. */

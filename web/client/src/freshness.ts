@@ -1,7 +1,7 @@
 // How far the rows on the screen may be trusted, as one word.
 
-import type { LinkState } from "./client.ts";
 import type { ServerClock } from "./clock.ts";
+import type { LinkState } from "./events.ts";
 import type { Subscription } from "./subscription.ts";
 
 /**

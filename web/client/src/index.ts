@@ -1,9 +1,10 @@
 // A client of track.v1, Waybill's protocol of live updates.
 
-export { Client, type ClientEvent, type LinkState } from "./client.ts";
+export { Client } from "./client.ts";
 export { ConnectionClosed, SubscriptionRefused } from "./closing.ts";
 export type { ServerClock } from "./clock.ts";
 export { identityKey, parseEntry, type Alert, type Entry, type Ref } from "./entries.ts";
+export type { ClientEvent, LinkState } from "./events.ts";
 export { ProtocolError } from "./fields.ts";
 export type {
   AlertFields, Bounds, Box, Condition, FieldNames, Filter, OrderFields, ShipmentFields, TimelineFilter,

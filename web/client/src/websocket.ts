@@ -30,7 +30,7 @@ export function webSocket(url: string, open: OpenSocket): Transport {
 
 /** Tries whether a socket opens, and closes it again. */
 export function opens(url: string, open: OpenSocket): Promise<boolean> {
-  return new Promise((resolve) => {
+  return new Promise<boolean>((resolve) => {
     const socket = open(url, SUBPROTOCOL);
     const say = (can: boolean) => {
       clearTimeout(timer);
@@ -41,7 +41,7 @@ export function opens(url: string, open: OpenSocket): Promise<boolean> {
     socket.onopen = () => say(true);
     socket.onclose = () => say(false);
     socket.onerror = () => {};
-  });
+  }).catch(() => false); // there is none to open
 }
 
 function hangUp(socket: Socket): void {

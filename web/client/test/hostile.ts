@@ -220,7 +220,7 @@ export class Hostile {
       way: "sse", subs: new Map(), token,
       write: (text) => { if (!res.writableEnded) res.write(event(text)); },
       tear: (text) => { if (!res.writableEnded) res.write(event(text).slice(0, text.length / 2), () => res.destroy()); },
-      end: (code, reason = "") => { res.end(`event: close\ndata: ${JSON.stringify({ code, reason, reconnect: code < 4500 })}\n\n`); },
+      end: (code, reason = "") => { if (!res.writableEnded) res.end(`event: close\ndata: ${JSON.stringify({ code, reason, reconnect: code < 4500 })}\n\n`); },
       cut: () => res.destroy(),
     };
     this.peers.add(peer);

@@ -130,7 +130,8 @@ async function run(seed: number, way: TransportName, steps: number) {
   change();
   mischief.end();
   const quiet = () => settled(client, all, server) && settled(client, some, server);
-  await expect.poll(quiet, { timeout: 30_000, interval: 10 }).toBe(true);
+  const facts = () => [client.link, client.why, server.seq, server.epoch, ...[all, some].flatMap((sub) => [sub.phase, JSON.stringify(sub.position)])].join(" · ");
+  await expect.poll(() => quiet() || facts(), { timeout: 30_000, interval: 10 }).toBe(true);
   return { server, client, all, some, watches, dials, mischief };
 }
 

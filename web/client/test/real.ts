@@ -11,9 +11,9 @@ export function rowsOf(sub: Subscription<unknown>): string[] {
   return [...sub.rows.values()].map((row) => words(row as WireRow)).sort();
 }
 
-/** Connects to a hostile server. */
+/** Makes a client of a hostile server, which waits a tenth of what it might. */
 export function connect(url: string, more: Partial<Options> = {}): Client {
-  return new Client({ url, name: "test", token: () => "token-1", openSocket, ...more });
+  return new Client({ url, name: "test", token: () => "token-1", openSocket, random: () => Math.random() / 10, ...more });
 }
 
 /**

@@ -120,6 +120,18 @@ describe("a client that is never welcomed", () => {
     expect(rig.client.link).toBe("waiting");
   });
 
+  test("takes the stream too where there is no WebSocket at all", async () => {
+    rig = new Rig({ transports: ["websocket", "sse"], fetch, openSocket: () => { throw new ReferenceError("WebSocket is not defined"); } });
+    await rig.start();
+    await rig.comeBack();
+    await rig.comeBack();
+    await rig.comeBack();
+    await streams.at(-1)?.say(welcome());
+    expect([rig.client.link, streams.length]).toEqual(["open", 1]);
+    await vi.advanceTimersByTimeAsync(35_000);
+    expect([rig.client.link, streams.length]).toEqual(["open", 1]);
+  });
+
   test("starts to count anew after a welcome", async () => {
     await rig.start();
     await fail();
