@@ -3,7 +3,9 @@ package gateway_test
 import (
 	"fmt"
 	"io"
+	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -58,6 +60,47 @@ func TestAStreamThatIsNotReadIsClosedBeforeMuchIsSent(t *testing.T) {
 		t.Error(v)
 	}
 	t.Logf("%d KiB written, %d KiB swallowed, at most %d KiB waited", written>>10, swallowed>>10, most>>10)
+}
+
+// A client that reads again after a while is told that it missed too much, has no
+// id to go on from, and gets a snapshot.
+func TestAStreamThatIsReadAgainStartsOver(t *testing.T) {
+	cfg := fanout.Config{PendingBytes: 64 << 10, StallDrop: 100 * time.Millisecond, StallClose: time.Minute, SlowPause: 10 * time.Millisecond}
+	s := start(t, cfg, gatewayConfig())
+	book := fanouttest.NewBook()
+	book.Ask(1, nil)
+	var asleep atomic.Bool
+	wake := make(chan struct{})
+	e := s.listen(book, func() bool {
+		if asleep.Load() {
+			<-wake
+		}
+		return false
+	}, s.request(s.token(auth.Principal{}), []m{{"sid": 1, "topic": "shipments"}}))
+	e.frame("live", 1)
+	if tcp, ok := e.conn.(*net.TCPConn); !ok || tcp.SetReadBuffer(16<<10) != nil {
+		t.Fatal("the client's buffer cannot be made small")
+	}
+	asleep.Store(true)
+	v := int64(0)
+	eventually(t, "that something is dropped", func() bool {
+		v++
+		r := shipment(fmt.Sprint("S-", v%50), v, "in_transit")
+		r.LastLocation = strings.Repeat("x", 4000)
+		s.model.Put(acme, r)
+		time.Sleep(time.Millisecond)
+		return s.metric("waybill_ws_slow_total", "drop") > 0
+	})
+	asleep.Store(false)
+	close(wake)
+	eventually(t, "the newest position", func() bool {
+		v := book.View(1)
+		return v.Live && v.Pos == s.model.Position(acme).Seq
+	})
+	if v := book.View(1); len(v.Resets) == 0 || v.Resets[0] != "slow" || v.Loads < 2 {
+		t.Errorf("resets %v, %d snapshots; want slow and another snapshot", v.Resets, v.Loads)
+	}
+	e.honest()
 }
 
 func TestADrainEndsStreamsWithTheirCode(t *testing.T) {
