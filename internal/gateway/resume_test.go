@@ -36,6 +36,7 @@ func (s *stack) returns() *returning {
 	c.send(m{"t": "sub", "sid": 1, "topic": "shipments"})
 	c.frame("live", 1)
 	c.send(m{"t": "unsub", "sid": 1})
+	eventually(s.t, "its end", func() bool { return s.hub.Stats().Subscriptions[fanout.Shipments] == 0 })
 	r := &returning{client: c, stack: s, had: c.book.View(1), lives: 1}
 	s.model.Put(acme, shipment("S-1", 30, "delivered"))
 	s.model.Delete(acme, fanout.Shipments, "S-2")
@@ -51,11 +52,11 @@ func (r *returning) since(t *testing.T, at fanout.Since) *fanouttest.View {
 	r.send(m{"t": "sub", "sid": 1, "topic": "shipments", "since": m{"epoch": at.Epoch, "seq": at.Seq, "shape": at.Shape}})
 	r.lives++
 	r.frame("live", r.lives)
+	eventually(t, "the newest position", func() bool { return r.book.View(1).Pos == r.stack.model.Position(acme).Seq })
 	if at.Shape == r.had.Shape && at.Seq > r.had.Pos && at.Seq <= r.stack.model.Position(acme).Seq {
 		return r.book.View(1) // it says that it has what it has not, and goes without
 	}
 	want := r.stack.model.Rows(acme, fanout.Shipments, func(fanout.Row) bool { return true })
-	eventually(t, "the newest position", func() bool { return r.book.View(1).Pos == r.stack.model.Position(acme).Seq })
 	v := r.book.View(1)
 	for id, row := range want {
 		text, err := json.Marshal(row)
