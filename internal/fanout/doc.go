@@ -5,7 +5,8 @@
 // through [Feed], and takes snapshots through [Snapshots]. A [Conn] is one
 // client: it has subscriptions, and a bounded amount of frames on their way to
 // its [Socket]. Subscriptions that want the same rows at the same pace share a
-// group, which evaluates the filter and encodes each delta once.
+// group, which evaluates the filter and encodes each delta once. A change is put
+// to the groups that it may concern, which an index finds, and not to all.
 //
 // # Promises
 //
