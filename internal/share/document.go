@@ -49,8 +49,8 @@ type moment struct {
 // newDocument picks what a link shows.
 func newDocument(s Shipment, now time.Time) *document {
 	d := &document{
-		Status: string(s.Status), StatusText: statusText(s.Status), StatusSince: s.StatusSince, Carrier: carrierName(s.Carrier),
-		Parcels: s.Parcels, ETA: newWindow(s.ETA, time.Time{}), Promised: newWindow(s.Promise, s.PromiseDay),
+		Status: string(s.Status), StatusText: statusText(s.Status), Carrier: carrierName(s.Carrier), Parcels: s.Parcels,
+		ETA: newWindow(s.ETA, time.Time{}), Promised: newWindow(s.Promise, s.PromiseDay),
 		Timeline: make([]moment, 0, len(s.Events)), CheckedAt: now.UTC().Truncate(time.Second),
 	}
 	for _, e := range slices.Backward(s.Events) {
@@ -59,8 +59,10 @@ func newDocument(s Shipment, now time.Time) *document {
 		}
 	}
 	if !s.LastScan.IsZero() {
-		d.LastScan = &scan{At: s.LastScan, Place: d.placeAt(s.LastScan)}
+		m := d.at(s.LastScan)
+		d.LastScan = &scan{At: m.At, Place: m.Place}
 	}
+	d.StatusSince = d.at(s.StatusSince).At
 	return d
 }
 
@@ -90,12 +92,14 @@ func (e Event) place() string {
 	return strings.Join(slices.DeleteFunc(parts, func(p string) bool { return p == "" }), ", ")
 }
 
-// placeAt is where something happened at a time, as far as the timeline knows.
-func (d *document) placeAt(at time.Time) string {
+// at is what happened at a time, which the timeline has by the clock of the
+// place; only that time where it has nothing.
+func (d *document) at(t time.Time) moment {
+	found := moment{At: t}
 	for _, m := range d.Timeline {
-		if m.At.Equal(at) && m.Place != "" {
-			return m.Place
+		if m.At.Equal(t) && (found.Type == "" || found.Place == "") {
+			found = m
 		}
 	}
-	return ""
+	return found
 }

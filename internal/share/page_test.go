@@ -131,9 +131,9 @@ func TestALinkAnswersWithJSON(t *testing.T) {
 	if err != nil || checked.Before(before) || checked.After(time.Now()) {
 		t.Errorf("checked at %v, %v; want now", checked, err)
 	}
-	want := `{"status":"in_transit","status_text":"On its way","status_since":"2026-03-02T12:00:00Z","carrier":"UPS","parcels":2,` +
+	want := `{"status":"in_transit","status_text":"On its way","status_since":"2026-03-02T13:00:00+01:00","carrier":"UPS","parcels":2,` +
 		`"eta":{"from":"2026-03-04T09:00:00Z","to":"2026-03-04T12:00:00Z"},"promised":{"to":"2026-03-04T00:00:00Z","day":"2026-03-03"},` +
-		`"last_scan":{"at":"2026-03-02T12:00:00Z","place":"Köln <script>, DE"},"timeline":[` +
+		`"last_scan":{"at":"2026-03-02T13:00:00+01:00","place":"Köln <script>, DE"},"timeline":[` +
 		`{"type":"arrived","text":"Arrived at a place on the way","at":"2026-03-02T13:00:00+01:00","place":"Köln <script>, DE"},` +
 		`{"type":"picked_up","text":"The carrier took it over","at":"2026-03-01T12:00:00Z","precision":"day","place":"Hamburg, DE"}],` +
 		`"checked_at":"` + body[i:i+20] + "\"}\n"
@@ -282,5 +282,25 @@ func TestALinkAndAnAddressMayAskSoOften(t *testing.T) {
 	}
 	if s.shelf.asked != 7 {
 		t.Errorf("the database was asked %d times, want only for what passed", s.shelf.asked)
+	}
+}
+
+func TestAWindowReadsAsItIsKnown(t *testing.T) {
+	day := time.Date(2026, 3, 5, 0, 0, 0, 0, time.UTC)
+	at := func(h int) time.Time { return day.Add(time.Duration(h) * time.Hour) }
+	for want, s := range map[string]share.Shipment{
+		"5 March 2026, 09:00 to 12:00 (UTC)":                 {ETA: share.Span{From: at(9), To: at(12)}},
+		"by 5 March 2026, 12:00 (UTC)":                       {ETA: share.Span{To: at(12)}},
+		"<dd>5 March 2026, 12:00 (UTC)</dd>":                 {ETA: share.Span{From: at(12), To: at(12)}},
+		"5 March 2026, 20:00 to 6 March 2026, 08:00 (UTC)":   {ETA: share.Span{From: at(20), To: at(32)}},
+		"<dt>Promised</dt><dd>4 March 2026</dd>":             {Promise: share.Span{To: at(0)}, PromiseDay: at(-24)},
+		"<dt>Promised</dt><dd>by 5 March 2026, 00:00 (UTC)<": {Promise: share.Span{To: at(0)}},
+	} {
+		s.Status = tracking.InTransit
+		site := open(t, share.Config{})
+		site.shelf.shipment = s
+		if body := site.get(site.link()).Body.String(); !strings.Contains(body, want) {
+			t.Errorf("%+v %+v does not read %s:\n%s", s.ETA, s.Promise, want, body)
+		}
 	}
 }

@@ -85,7 +85,7 @@ func whenOf(m moment) string {
 }
 
 // during reads 5 March 2026, or 5 March 2026, 09:00 to 12:00 (UTC), or by 5 March
-// 2026, 12:00 (UTC).
+// 2026, 12:00 (UTC), or that time without by where it is the only one.
 func during(w *window) string {
 	if w.Day != "" {
 		if day, err := time.Parse(time.DateOnly, w.Day); err == nil {
@@ -93,8 +93,10 @@ func during(w *window) string {
 		}
 	}
 	switch {
-	case w.From.IsZero() || w.From.Equal(w.To):
+	case w.From.IsZero():
 		return "by " + stamp(w.To)
+	case stamp(w.From) == stamp(w.To):
+		return stamp(w.To)
 	case w.From.Format(onDay) == w.To.Format(onDay):
 		return w.From.Format(onDay+", "+atTime) + " to " + w.To.Format(atTime) + " (" + zone(w.To) + ")"
 	}
