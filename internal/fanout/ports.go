@@ -56,9 +56,8 @@ type Snapshots interface {
 // Query narrows a snapshot.
 type Query struct {
 	Tenant   events.TenantID
-	Topic    Topic             // any but Alerts
-	Of       events.Stream     // whose timeline
-	Shipment events.ShipmentID // "" for every one
+	Topic    Topic         // any but Alerts
+	Of       events.Stream // whose timeline
 	PageSize int
 
 	// Among are, by fields that hold texts, those of which wanted rows have one. A

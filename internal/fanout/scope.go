@@ -78,12 +78,13 @@ type PublicRow struct {
 	LastScanAt   time.Time   `json:"last_scan_at,omitzero"`
 	LastScanType events.Type `json:"last_scan_type,omitzero"`
 	ETA          time.Time   `json:"eta,omitzero"`
+	PromiseEnd   time.Time   `json:"promise_end,omitzero"`
 }
 
 // public is what the bearer of a link sees of the row.
 func (r *ShipmentRow) public() *PublicRow {
 	return &PublicRow{
 		ID: PublicID, Revision: r.Revision, Status: r.Status, StatusSince: r.StatusSince, Carrier: r.Carrier,
-		Parcels: r.Parcels, LastScanAt: r.LastScanAt, LastScanType: r.LastScanType, ETA: r.ETA,
+		Parcels: r.Parcels, LastScanAt: r.LastScanAt, LastScanType: r.LastScanType, ETA: r.ETA, PromiseEnd: r.PromiseEnd,
 	}
 }

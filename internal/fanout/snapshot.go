@@ -76,7 +76,7 @@ func (h *Hub) collect(ctx context.Context, g shared) (*snapshot, error) {
 	s := &snapshot{ids: make(map[string]struct{})}
 	var page []byte
 	onPage := 0
-	q := g.filter.Narrow(Query{Tenant: g.tenant, Topic: g.topic, PageSize: h.cfg.PageRows, Shipment: g.scope.shipment})
+	q := g.filter.Narrow(Query{Tenant: g.tenant, Topic: g.topic, PageSize: h.cfg.PageRows})
 	at, err := h.snapshots.Snapshot(ctx, q, func(rows []Row) error {
 		for _, r := range rows {
 			if !g.scope.covers(key{r.Topic(), r.Key()}) || !g.filter.Match(r) {

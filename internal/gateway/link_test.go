@@ -11,6 +11,7 @@ import (
 
 	"github.com/waybill-io/waybill/internal/auth"
 	"github.com/waybill-io/waybill/internal/fanout"
+	"github.com/waybill-io/waybill/internal/fanout/fanouttest"
 	"github.com/waybill-io/waybill/internal/gateway"
 	"github.com/waybill-io/waybill/internal/share"
 )
@@ -97,6 +98,40 @@ func TestALinkOpensOneShipment(t *testing.T) {
 	c.send(m{"t": "auth", "token": string(d.link("S-2"))})
 	if got := c.closed(); got != 4007 {
 		t.Errorf("another link: closed with %d, want 4007", got)
+	}
+}
+
+// The event stream is opened and closed with the same secrets and tokens.
+func TestAStreamTakesALinkUntilItIsRevoked(t *testing.T) {
+	s, d := guarded(t)
+	s.model.Put(acme, shipment("S-1", 1, "in_transit"), shipment("S-2", 1, "in_transit"))
+	secret, token := d.link("S-1"), s.token(auth.Principal{})
+	subs := []m{{"sid": 1, "topic": "shipments"}}
+	book := fanouttest.NewBook()
+	book.Ask(1, nil)
+	e := s.listen(book, nil, s.request(string(secret), subs))
+	e.frame("live", 1)
+	if rows := e.book.View(1).Rows; len(rows) != 1 || rows["shipment"] == nil {
+		t.Errorf("rows %v, want the one of the link", rows)
+	}
+	d.set(func(d *desk) {
+		d.revoked = []auth.Revocation{{Tenant: string(acme), ID: secret.Digest().ID()}, {Tenant: string(acme), Subject: "ann", Before: time.Now()}}
+		delete(d.links, secret)
+	})
+	if bye := e.over(); bye == nil || bye.Code != 4505 || bye.Reconnect {
+		t.Errorf("the last event is %+v, want close with 4505", bye)
+	}
+	for name, bearer := range map[string]string{"link": string(secret), "token": token} {
+		if resp, _, _ := s.knock(s.request(bearer, subs)); resp.StatusCode != 401 {
+			t.Errorf("a revoked %s: status %d, want 401", name, resp.StatusCode)
+		}
+	}
+	if resp, _, _ := s.knock(s.request(string(secret), []m{{"sid": 1, "topic": "orders"}})); resp.StatusCode != 401 {
+		t.Errorf("orders with a revoked link: status %d, want 401", resp.StatusCode)
+	}
+	d.set(func(d *desk) { d.err = errors.New("the database is away") })
+	if resp, _, _ := s.knock(s.request(string(secret), subs)); resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" {
+		t.Errorf("while links cannot be looked for: status %d, Retry-After %q; want 503 and some", resp.StatusCode, resp.Header.Get("Retry-After"))
 	}
 }
 

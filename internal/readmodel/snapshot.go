@@ -30,9 +30,6 @@ func (r *Reader) Snapshot(ctx context.Context, q fanout.Query, page func([]fanou
 		case fanout.Orders:
 			return snapshotOrders(ctx, tx, q, page)
 		case fanout.Shipments:
-			if q.Shipment != "" {
-				return snapshotShipment(ctx, tx, q, page)
-			}
 			return snapshotShipments(ctx, tx, q, page)
 		case fanout.KPIs:
 			return snapshotKPIs(ctx, tx, q, page)
@@ -54,17 +51,6 @@ func snapshotShipments(ctx context.Context, tx pgx.Tx, q fanout.Query, page func
 		SELECT ` + shipmentFields + ` FROM shipments s WHERE s.tenant_id = $1` + n.conditions + `
 		 ORDER BY s.shipment_id`
 	rows, err := tx.Query(ctx, query, n.args...)
-	if err != nil {
-		return err
-	}
-	return inPages(rows, q.PageSize, page, shipmentRow)
-}
-
-// snapshotShipment is the snapshot of who may see one shipment only.
-func snapshotShipment(ctx context.Context, tx pgx.Tx, q fanout.Query, page func([]fanout.Row) error) error {
-	const query = `-- name: snapshot_shipment
-		SELECT ` + shipmentFields + ` FROM shipments s WHERE s.tenant_id = $1 AND s.shipment_id = $2`
-	rows, err := tx.Query(ctx, query, string(q.Tenant), string(q.Shipment))
 	if err != nil {
 		return err
 	}

@@ -127,7 +127,14 @@ func readiness(feed *ops.Check) func(error) {
 // guarded is the read model, and who may read it.
 type guarded struct {
 	*readmodel.Reader
+	list  *readmodel.Reader // of what is revoked: it waits for nobody's query
 	guard *auth.Guard
+}
+
+// Close ends all connections.
+func (g *guarded) Close() {
+	g.list.Close()
+	g.Reader.Close()
 }
 
 // guard connects, and reads what is revoked: nobody is let in before.
@@ -136,12 +143,17 @@ func (s Site) guard(ctx context.Context, verifier *auth.Verifier, log *slog.Logg
 	if err != nil {
 		return nil, err
 	}
-	guard := auth.NewGuard(verifier, reader, log)
-	if err := guard.Load(ctx); err != nil {
+	list, err := readmodel.OpenReader(ctx, readmodel.Config{URL: s.DatabaseURL, Name: "waybill revocations", MaxConns: 1})
+	if err != nil {
 		reader.Close()
 		return nil, err
 	}
-	return &guarded{Reader: reader, guard: guard}, nil
+	g := &guarded{Reader: reader, list: list, guard: auth.NewGuard(verifier, list, log)}
+	if err := g.guard.Load(ctx); err != nil {
+		g.Close()
+		return nil, err
+	}
+	return g, nil
 }
 
 // handler routes: the socket and its stream, the read API, the page and, for developers,
