@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,11 +15,23 @@ import (
 
 // kept is a list of revocations that can be away.
 type kept struct {
+	mu  sync.Mutex
 	all []auth.Revocation
 	err error
 }
 
-func (k *kept) Revocations(context.Context) ([]auth.Revocation, error) { return k.all, k.err }
+func (k *kept) Revocations(context.Context) ([]auth.Revocation, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.all, k.err
+}
+
+// set is what a reading finds from now on.
+func (k *kept) set(all []auth.Revocation, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.all, k.err = all, err
+}
 
 func guard(t *testing.T, k *kept) *auth.Guard {
 	t.Helper()
@@ -97,7 +111,7 @@ func TestARevokedTokenIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatalf("Verify: %v", err)
 	}
-	k.all = []auth.Revocation{{Tenant: "acme", ID: p.ID}}
+	k.set([]auth.Revocation{{Tenant: "acme", ID: p.ID}}, nil)
 	if err := g.Load(t.Context()); err != nil {
 		t.Fatalf("Load: %v", err)
 	}
@@ -114,32 +128,32 @@ func TestTheListIsReadThreeTimesASecondAndHoldsWhileItCannotBe(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		k := &kept{}
 		g := guard(t, k)
-		calls, done := 0, make(chan error, 1)
-		go func() { done <- g.Run(ctx, func() { calls++ }) }()
+		var calls atomic.Int32
+		done := make(chan error, 1)
+		go func() { done <- g.Run(ctx, func() { calls.Add(1) }) }()
 		ann := auth.Principal{Tenant: "acme", Subject: "ann", ID: "t-1", Issued: now}
 		pass := func(d time.Duration) {
 			time.Sleep(d)
 			synctest.Wait()
 		}
 		pass(time.Second)
-		if calls != 0 {
-			t.Errorf("changed %d times although nothing did", calls)
+		if calls.Load() != 0 {
+			t.Errorf("changed %d times although nothing did", calls.Load())
 		}
-		k.all = []auth.Revocation{{Tenant: "acme", ID: "t-1"}}
+		k.set([]auth.Revocation{{Tenant: "acme", ID: "t-1"}}, nil)
 		pass(300 * time.Millisecond)
-		if !g.Revoked(ann) || calls != 1 {
-			t.Errorf("after 300 ms: revoked %v, changed %d times; want true, 1", g.Revoked(ann), calls)
+		if !g.Revoked(ann) || calls.Load() != 1 {
+			t.Errorf("after 300 ms: revoked %v, changed %d times; want true, 1", g.Revoked(ann), calls.Load())
 		}
-		k.err = errors.New("the database is away")
-		k.all = nil
+		k.set(nil, errors.New("the database is away"))
 		pass(time.Minute)
-		if !g.Revoked(ann) || calls != 1 {
-			t.Errorf("while the list cannot be read: revoked %v, changed %d times; want true, 1", g.Revoked(ann), calls)
+		if !g.Revoked(ann) || calls.Load() != 1 {
+			t.Errorf("while the list cannot be read: revoked %v, changed %d times; want true, 1", g.Revoked(ann), calls.Load())
 		}
 		if age := g.Age(); age < time.Minute || age > time.Minute+time.Second {
 			t.Errorf("the list is %v old, want a minute", age)
 		}
-		k.err = nil
+		k.set(nil, nil)
 		pass(time.Second)
 		if g.Revoked(ann) {
 			t.Error("still revoked although it is off the list")
