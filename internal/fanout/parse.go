@@ -132,10 +132,23 @@ func conjunction(parts []node) node {
 			flat = append(flat, p)
 		}
 	}
+	if slices.ContainsFunc(flat, wantsNothing) {
+		return not{all{}}
+	}
 	if flat = order(flat); len(flat) == 1 {
 		return flat[0]
 	}
 	return all(flat)
+}
+
+// wantsNothing reports whether a part is the opposite of everything.
+func wantsNothing(n node) bool {
+	inner, ok := n.(not)
+	if !ok {
+		return false
+	}
+	every, ok := inner.node.(all)
+	return ok && len(every) == 0
 }
 
 // disjunction is or in its one form.
@@ -154,7 +167,11 @@ func disjunction(parts []node) node {
 			flat = append(flat, p)
 		}
 	}
-	if flat = order(flat); len(flat) == 1 {
+	flat = order(slices.DeleteFunc(flat, wantsNothing))
+	switch len(flat) {
+	case 0:
+		return not{all{}}
+	case 1:
 		return flat[0]
 	}
 	return anyOf(flat)

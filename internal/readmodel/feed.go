@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -177,10 +178,17 @@ func scanShipment(row pgx.CollectableRow) (tenant events.TenantID, s *fanout.Shi
 	s.StatusSince, s.LastScanAt, s.ETA, s.PromiseEnd = instant(since), instant(last), instant(eta), instant(promise)
 	s.Carrier, s.Service = events.SCAC(orZero(carrier)), orZero(service)
 	s.LastScanType, s.LastLocation = events.Type(orZero(lastType)), orZero(lastPlace)
-	if lon != nil && lat != nil {
-		s.Pos = &[2]float64{*lon, *lat}
-	}
+	s.Pos = onEarth(lon, lat)
 	return tenant, s, err
+}
+
+// onEarth is where something is, if that is on earth: what came around the checks of
+// events, such as NaN, could not be written as JSON.
+func onEarth(lon, lat *float64) *[2]float64 {
+	if lon == nil || lat == nil || !(math.Abs(*lon) <= 180 && math.Abs(*lat) <= 90) {
+		return nil
+	}
+	return &[2]float64{*lon, *lat}
 }
 
 // orderFields are what scanOrder reads, of orders o.
