@@ -96,7 +96,7 @@ func (g *Groups) Take() []string {
 }
 
 // Publish is one turn of the loop.
-func (g *Groups) Publish(now time.Time) { g.tenant.publish(now, time.Hour) }
+func (g *Groups) Publish(now time.Time) { g.tenant.publish(now, time.Hour, 1<<40) }
 
 // Wide counts the groups that hear of every change, Filed all.
 func (g *Groups) Wide() (wide, filed int) {

@@ -301,7 +301,7 @@ func (h *Hub) publish(now time.Time) (next time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, t := range h.tenants {
-		if at := t.publish(now, h.cfg.Heartbeat); !at.IsZero() && (next.IsZero() || at.Before(next)) {
+		if at := t.publish(now, h.cfg.Heartbeat, max(1, h.cfg.Resume/4)); !at.IsZero() && (next.IsZero() || at.Before(next)) {
 			next = at
 		}
 	}

@@ -45,3 +45,34 @@ func TestSilenceIsToldInEveryTopic(t *testing.T) {
 		})
 	}
 }
+
+// Where much happens to others, silence is told more often than every heartbeat:
+// who has been there all the time resumes without a snapshot.
+func TestWhomNothingConcernsDoesNotFallTooFarBehindToResume(t *testing.T) {
+	for _, filter := range []string{`{"f":"id","op":"eq","v":"nothing"}`, ""} {
+		inBubble(t, fanout.Config{Resume: 400}, func(b *bench) {
+			r := fanout.Request{SID: 1, Topic: fanout.Shipments, Filter: []byte(filter)}
+			if filter == "" {
+				r.Topic, r.Filter = fanout.Timeline, []byte(`{"f":"shipment","op":"eq","v":"nothing"}`)
+			}
+			p := newPipe()
+			c := b.connect(acme, p)
+			b.subscribe(c, p, r)
+			b.settle(time.Second)
+			for v := range int64(1000) {
+				b.model.Put(acme, shipment("S-9", v+1, "in_transit"))
+				b.settle(10 * time.Millisecond)
+			}
+			b.leave(c)
+			_, before := b.model.Reads()
+			again, c := b.again(p.book.View(1), r)
+			if v := again.book.View(1); v.Resumes != 1 || len(v.Resets) > 0 {
+				t.Errorf("%s: position %d of %d, resets %v; want to resume", r.Topic, p.book.View(1).Pos, b.model.Position(acme).Seq, v.Resets)
+			}
+			if _, after := b.model.Reads(); r.Topic == fanout.Shipments && after > before {
+				t.Errorf("%d snapshots for a resume", after-before)
+			}
+			b.leave(c)
+		})
+	}
+}

@@ -170,8 +170,10 @@ func (t *tenant) reachable(s *sub, most int64) bool {
 // else when there are many.
 const silenceBeats = 20
 
-// publish hands out what is due and returns when the next is.
-func (t *tenant) publish(now time.Time, heartbeat time.Duration) (next time.Time) {
+// publish hands out what is due and returns when the next is. Whom nothing concerns
+// is told so every heartbeat, and sooner when it would fall far behind: it could
+// not resume.
+func (t *tenant) publish(now time.Time, heartbeat time.Duration, far int64) (next time.Time) {
 	for g := range t.index.full {
 		if !now.Before(g.next) {
 			g.publish(t.at.Seq, now)
@@ -185,12 +187,12 @@ func (t *tenant) publish(now time.Time, heartbeat time.Duration) (next time.Time
 	}
 	t.heard = now
 	for _, g := range t.groups {
-		if t.at.Seq > g.told && !g.gathered() && now.Sub(g.next) >= heartbeat {
+		if t.at.Seq > g.told && !g.gathered() && (now.Sub(g.next) >= heartbeat || t.at.Seq-g.told >= far) {
 			g.publish(t.at.Seq, now)
 		}
 	}
 	for _, b := range t.boards {
-		if q := b.position(t); b.seen && q > b.told && now.Sub(b.spoke) >= heartbeat {
+		if q := b.position(t); b.seen && q > b.told && (now.Sub(b.spoke) >= heartbeat || q-b.told >= far) {
 			b.tell(q, time.Time{}, nil, now)
 		}
 	}
