@@ -69,7 +69,7 @@ func startWith(t *testing.T, verifier gateway.Verifier, hubCfg fanout.Config, cf
 		cfg.CloseWait = 200 * time.Millisecond
 	}
 	meter := gateway.NewMeter(s.registry)
-	hubCfg.Meter = meter
+	hubCfg.Meter, hubCfg.Alerts = meter, s.model
 	s.hub = fanout.New(s.model, s.model, hubCfg)
 	s.gateway = gateway.New(s.hub, verifier, meter, cfg)
 	mux := http.NewServeMux()
