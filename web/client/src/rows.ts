@@ -1,7 +1,7 @@
 // The rows of the topics that are states, checked field by field as they come in.
 
-import { isFields, Reader } from "./fields.ts";
-import type { Filter } from "./filter.ts";
+import { Reader } from "./fields.ts";
+import type { Filter, OrderFields, ShipmentFields } from "./filter.ts";
 import type { WireRow } from "./frames.ts";
 
 /** What rows of orders and shipments have in common. */
@@ -53,13 +53,14 @@ export interface Order extends Row {
   readonly lost: number;
 }
 
-/** A count, such as "shipments.late", and the subscription whose rows it counts. */
-export interface Count {
-  readonly id: string;
-  readonly n: number;
-  readonly topic: string;
-  readonly filter: Filter;
-}
+/**
+ * A count, such as "shipments.late", and the subscription whose rows it counts:
+ * whoever subscribes to the topic with the filter has as many rows.
+ */
+export type Count = { readonly id: string; readonly n: number } & (
+  | { readonly topic: "orders"; readonly filter: Filter<OrderFields> }
+  | { readonly topic: "shipments"; readonly filter: Filter<ShipmentFields> }
+);
 
 /** The statuses in which a shipment is still on its way. */
 export const openShipments = [
@@ -135,9 +136,8 @@ export function parseOrder(wire: WireRow): Order {
   };
 }
 
-/** Reads a count. */
+/** Reads a count. Its filter is the server's own, and is handed back to it as it is. */
 export function parseCount(wire: WireRow): Count {
   const r = reader(wire);
-  const filter = wire["filter"];
-  return { id: wire.id, n: r.count("n"), topic: r.textOr("topic", ""), filter: isFields(filter) ? (filter as Filter) : {} };
+  return { id: wire.id, n: r.count("n"), topic: r.text("topic"), filter: r.object("filter") } as Count;
 }

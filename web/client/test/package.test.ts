@@ -23,6 +23,11 @@ const timeline = client.subscribe("timeline", { filter: { f: "order", op: "eq", 
 timeline.listen((event) => {
   if (event.type === "change") console.log(event.put.map((entry: Entry) => entry.occurredAt));
 });
+const counts = client.subscribe("kpis");
+for (const count of counts.rows.values()) {
+  if (count.topic === "orders") client.subscribe(count.topic, { filter: count.filter });
+  else client.subscribe(count.topic, { filter: count.filter });
+}
 // @ts-expect-error A timeline must be told of what.
 client.subscribe("timeline");
 // @ts-expect-error Orders have no carrier.

@@ -105,6 +105,7 @@ describe("a row", () => {
   test("of a count has the subscription whose rows it counts", () => {
     const filter = { f: "status", op: "eq", v: "lost" };
     expect(parseCount({ id: "shipments.lost", n: 4, topic: "shipments", filter })).toEqual({ id: "shipments.lost", n: 4, topic: "shipments", filter });
-    expect(() => parseCount({ id: "shipments.lost" })).toThrow(ProtocolError);
+    expect(() => parseCount({ id: "shipments.lost", topic: "shipments", filter })).toThrow(ProtocolError);
+    expect(() => parseCount({ id: "shipments.lost", n: 4, topic: "shipments" })).toThrow(ProtocolError);
   });
 });
