@@ -308,9 +308,11 @@ func TestSecretsThatOpenNothingAreAnsweredAlike(t *testing.T) {
 			took[name] = append(took[name], time.Since(began))
 		}
 	}
+	// Taken in turn, so that what slows one down slows the others down too; an
+	// answer that does not ask the database takes a hundredth.
 	usual := median(took["unknown"])
 	for name, all := range took {
-		if m := median(all); m > usual*3/2 || m < usual*2/3 {
+		if m := median(all); m > usual*3 || m < usual/3 {
 			t.Errorf("%s takes %v, an unknown one %v", name, m, usual)
 		}
 	}
