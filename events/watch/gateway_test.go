@@ -2,16 +2,12 @@ package watch_test
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/http/httptest"
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/waybill-io/waybill/events"
 	"github.com/waybill-io/waybill/events/watch"
@@ -44,6 +40,7 @@ func startNode(t *testing.T, model *fanouttest.Model) *node {
 		t.Fatal(err)
 	}
 	hub := fanout.New(model, model, fanout.Config{
+		Alerts:    model,
 		Heartbeat: 300 * time.Millisecond, Sweep: 10 * time.Millisecond, PageRows: 7,
 		StallDrop: 100 * time.Millisecond, StallClose: 300 * time.Millisecond, SlowPause: 50 * time.Millisecond,
 		PendingEntities: 25, MaxHz: 500, Ring: 200, Resume: 300, UserConnections: 1000,
@@ -173,158 +170,6 @@ func (n *network) stall(d time.Duration) {
 
 func shipmentRow(id string, v int64, status string) *fanout.ShipmentRow {
 	return &fanout.ShipmentRow{ID: events.ShipmentID(id), Revision: v, Status: status, Carrier: "UPS"}
-}
-
-// world changes a model at random.
-type world struct {
-	t        *testing.T
-	model    *fanouttest.Model
-	net      *network
-	node     *node
-	random   *rand.Rand
-	revision int64
-	epoch    int
-	restarts int
-}
-
-var statuses = []string{"created", "in_transit", "out_for_delivery", "delivered"}
-
-func (w *world) put(n int) {
-	for range n {
-		w.revision++
-		id := fmt.Sprint("S-", w.random.IntN(60))
-		w.model.Put(acme, shipmentRow(id, w.revision, statuses[w.random.IntN(len(statuses))]))
-	}
-}
-
-// step does one thing.
-func (w *world) step() {
-	if w.random.IntN(50) == 0 {
-		w.model.SetAway(false)
-	}
-	switch k := w.random.IntN(1000); {
-	case k < 700:
-		w.put(1)
-	case k < 850:
-		w.model.Delete(acme, fanout.Shipments, fmt.Sprint("S-", w.random.IntN(60)))
-	case k < 900:
-		w.put(100)
-	case k < 940:
-		w.net.cut(0.5)
-	case k < 955:
-		w.net.stall(time.Duration(w.random.IntN(200)) * time.Millisecond)
-	case k < 965:
-		w.model.Prune(acme, w.random.IntN(50))
-	case k < 973:
-		w.epoch++
-		w.model.Rebuild(acme, fmt.Sprint("e", w.epoch+1), int64(w.random.IntN(1000)))
-	case k < 978:
-		w.model.SetAway(true)
-	case k < 984:
-		w.restart()
-	}
-}
-
-// restart replaces the gateway.
-func (w *world) restart() {
-	w.restarts++
-	next := startNode(w.t, w.model)
-	w.net.lead(next)
-	w.node.stop()
-	w.node = next
-}
-
-// I2, I3: whatever happens on the way, each client's rows are the model's in the
-// end, positions and revisions never went back, and what was replaced was said to be
-// stale before (see book).
-func TestRowsAreTheModelsInTheEnd(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	w := &world{t: t, model: fanouttest.NewModel(), net: startNetwork(t), random: rand.New(rand.NewPCG(seed, 1))}
-	w.put(100)
-	w.node = startNode(t, w.model)
-	w.net.lead(w.node)
-	token := tokenOf(t, "read")
-	wanted := []struct {
-		filter watch.Filter
-		want   func(status string) bool
-		slow   time.Duration
-		book   *book
-	}{
-		{filter: nil, want: func(string) bool { return true }},
-		{filter: watch.Eq("status", "delivered"), want: func(s string) bool { return s == "delivered" }},
-		{filter: watch.Not(watch.In("status", "delivered", "created")), want: func(s string) bool { return s != "delivered" && s != "created" }},
-		{filter: nil, want: func(string) bool { return true }, slow: 400 * time.Millisecond},
-	}
-	for i := range wanted {
-		c := &wanted[i]
-		c.book = newBook(t)
-		run(t, watch.Config{
-			URL: "http://" + w.net.listener.Addr().String(), HTTPClient: httpClient(t),
-			Token: func(context.Context) (string, error) { return token, nil },
-			Subscriptions: []watch.Subscription{{Topic: watch.Shipments, Filter: c.filter, Handle: func(v watch.View) {
-				c.book.handle(v)
-				if c.slow > 0 && rand.IntN(20) == 0 {
-					time.Sleep(rand.N(c.slow))
-				}
-			}}},
-		})
-	}
-	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		w.step()
-	}
-	w.model.SetAway(false)
-	w.put(1)
-
-	for i, c := range wanted {
-		want := w.wanted(c.want)
-		v := c.book.until(fmt.Sprintf("client %d has the model's rows", i), func(v seen) bool {
-			return v.Freshness == watch.Live && cmp.Equal(want, v.shipments(t))
-		})
-		if v.Position.Seq != w.model.Position(acme).Seq && len(want) > 0 {
-			t.Logf("client %d has all rows at %d of %d", i, v.Position.Seq, w.model.Position(acme).Seq)
-		}
-		t.Logf("client %d: %s", i, c.book.sum())
-	}
-	t.Logf("%d changes, %d epochs, %d restarts", w.revision, w.epoch, w.restarts)
-}
-
-// wanted are the model's rows, as a client decodes them.
-func (w *world) wanted(want func(status string) bool) map[string]watch.Shipment {
-	out := make(map[string]watch.Shipment)
-	for id, r := range w.model.Rows(acme, fanout.Shipments, func(r fanout.Row) bool { return want(r.StatusName()) }) {
-		text, err := json.Marshal(r)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		if out[id], err = watch.Decode[watch.Shipment](text); err != nil {
-			w.t.Fatal(err)
-		}
-	}
-	return out
-}
-
-func (s seen) shipments(t *testing.T) map[string]watch.Shipment {
-	out := make(map[string]watch.Shipment)
-	for id, r := range s.Rows {
-		var err error
-		if out[id], err = watch.Decode[watch.Shipment](r); err != nil {
-			t.Error(err)
-		}
-	}
-	return out
-}
-
-// sum says what a book has seen.
-func (b *book) sum() string {
-	n := make(map[string]int)
-	for _, v := range b.all() {
-		n[v.Event.String()]++
-		if v.Event == watch.Checked {
-			n[v.Freshness.String()]++
-		}
-	}
-	return fmt.Sprint(n)
 }
 
 // A restart of the server costs no snapshot.
