@@ -32,7 +32,7 @@ func newPlatformPart(ctx context.Context, o order) (part, any, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := openSite(ctx, reader, reader, fanout.Config{MaxHz: o.Rate})
+	s, err := openSite(ctx, reader, reader, fanout.Config{MaxHz: o.Rate}, 0)
 	if err != nil {
 		reader.Close()
 		return nil, nil, err

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"runtime/pprof"
 	"strconv"
 	"sync"
@@ -17,6 +19,7 @@ import (
 	"github.com/waybill-io/waybill/internal/auth"
 	"github.com/waybill-io/waybill/internal/fanout"
 	"github.com/waybill-io/waybill/internal/gateway"
+	"github.com/waybill-io/waybill/internal/ops"
 )
 
 // manyHz makes a subscription's pace that of the feed.
@@ -35,8 +38,9 @@ type site struct {
 	conns map[net.Conn]struct{} // of sockets
 }
 
-// openSite serves a read model until it is closed.
-func openSite(ctx context.Context, feed fanout.Feed, snapshots fanout.Snapshots, cfg fanout.Config) (*site, error) {
+// openSite serves a read model until it is closed. handshakes is how many clients
+// are let in per second; 0 for the default.
+func openSite(ctx context.Context, feed fanout.Feed, snapshots fanout.Snapshots, cfg fanout.Config, handshakes int) (*site, error) {
 	keys := auth.Config{Keys: []auth.Key{{Secret: []byte("a secret of at least thirty-two bytes")}}, Issuer: "bench", Audience: "bench"}
 	verifier, err := auth.NewVerifier(keys)
 	if err != nil {
@@ -56,6 +60,7 @@ func openSite(ctx context.Context, feed fanout.Feed, snapshots fanout.Snapshots,
 	}
 	meter := gateway.NewMeter(nil)
 	s := &site{tally: newTally(meter), conns: make(map[net.Conn]struct{}), served: served{URL: "http://" + l.Addr().String(), Token: token}}
+	ops.SpareMemory() // as the gateway does
 	cfg.Meter, cfg.UserConnections = s.tally, 1<<20
 	s.hub = fanout.New(feed, snapshots, cfg)
 	live := gateway.New(s.hub, verifier, meter, gateway.Config{Connections: 1 << 20, Handshakes: 1 << 20, DrainWindow: time.Millisecond, CloseWait: 100 * time.Millisecond})
@@ -125,7 +130,7 @@ type gatewayPart struct {
 }
 
 // newGatewayPart takes the most deltas of a subscription per second as Rate; 0
-// is one for every change.
+// is one for every change. N is how many clients are let in per second.
 func newGatewayPart(ctx context.Context, o order) (part, any, error) {
 	p := &gatewayPart{feed: newFeed()}
 	cfg := fanout.Config{MaxHz: o.Rate}
@@ -134,7 +139,7 @@ func newGatewayPart(ctx context.Context, o order) (part, any, error) {
 	}
 	p.feed.commit() // so that there is an epoch and a row
 	var err error
-	if p.site, err = openSite(ctx, p.feed, p.feed, cfg); err != nil {
+	if p.site, err = openSite(ctx, p.feed, p.feed, cfg, o.N); err != nil {
 		return nil, nil, err
 	}
 	p.pacer = newPacer(p.broadcast)
@@ -174,6 +179,8 @@ func (p *gatewayPart) do(_ context.Context, o order) (any, error) {
 		return p.cut(), nil
 	case "profile":
 		return struct{}{}, profile(o.Named)
+	case "heap":
+		return struct{}{}, heap(o.Named)
 	}
 	return nil, fmt.Errorf("the gateway cannot %s", o.Do)
 }
@@ -189,7 +196,7 @@ func (p *gatewayPart) close() error {
 }
 
 // profile begins a profile of the processor's time in a file, or ends it when
-// there is no name; and writes what was allocated beside it.
+// there is no name.
 func profile(name string) error {
 	if name == "" {
 		pprof.StopCPUProfile()
@@ -200,4 +207,19 @@ func profile(name string) error {
 		return err
 	}
 	return pprof.StartCPUProfile(f)
+}
+
+// heap writes a profile of what memory is used for.
+func heap(name string) (err error) {
+	f, err := os.Create(name + ".heap")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	runtime.GC() // so that it is what is used now
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	fmt.Fprintf(os.Stderr, "heap: %d KiB used, %d KiB in spans, %d KiB idle, %d KiB of that returned; stacks: %d KiB; all: %d KiB; next collection at %d KiB\n",
+		m.HeapAlloc>>10, m.HeapInuse>>10, m.HeapIdle>>10, m.HeapReleased>>10, m.StackInuse>>10, m.Sys>>10, m.NextGC>>10)
+	return pprof.Lookup("heap").WriteTo(f, 0)
 }

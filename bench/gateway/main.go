@@ -36,6 +36,7 @@ type config struct {
 	subs      int
 	frames    float64
 	idle      int
+	rest      time.Duration
 	storm     int
 	slow      float64
 	flat      time.Duration
@@ -59,6 +60,7 @@ func parse(args []string) (*config, error) {
 	f.IntVar(&c.subs, "subs", 1000, "subscribers")
 	f.Float64Var(&c.frames, "frames", 60_000, "per second, where the pace is set")
 	f.IntVar(&c.idle, "idle", 10_000, "idle connections")
+	f.DurationVar(&c.rest, "rest", 150*time.Second, "how long they are idle before they are weighed; the runtime collects after 2 min at the latest")
 	f.IntVar(&c.storm, "storm", 2000, "clients that come back at once")
 	f.Float64Var(&c.slow, "slow", 0.1, "share of clients that never read")
 	f.DurationVar(&c.flat, "flat", 20*time.Second, "how long memory is watched")
@@ -98,7 +100,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute+cfg.flat+cfg.commitFor+time.Duration(cfg.rounds)*10*cfg.duration)
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute+cfg.rest+cfg.flat+cfg.commitFor+time.Duration(cfg.rounds)*10*cfg.duration)
 	defer cancel()
 	return measure(ctx, cfg, os.Stdout)
 }

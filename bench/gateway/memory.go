@@ -5,32 +5,31 @@ import (
 	"errors"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/waybill-io/waybill/bench/internal/proc"
 	"github.com/waybill-io/waybill/bench/internal/report"
 )
 
-// idleFor is how long connections have been idle when they are weighed.
-const idleFor = 10 * time.Second
-
-// idle weighs connections that subscribe and then hear nothing, of both.
+// idle weighs connections that subscribe and then hear nothing but pings, of
+// both at the same time.
 func (b *bench) idle(ctx context.Context) error {
-	for _, name := range []string{"hub", "gateway"} {
-		kib, err := b.weigh(ctx, name)
-		if err != nil {
+	var g errgroup.Group
+	for name, kib := range map[string]*float64{"hub": &b.r.HubIdleConnKiB, "gateway": &b.r.IdleConnKiB} {
+		g.Go(func() error {
+			one, err := b.weigh(ctx, name)
+			*kib = to(1, one)
 			return err
-		}
-		if b.say("%s: %.1f KiB for each of %d idle connections", name, kib, b.cfg.idle); name == "hub" {
-			b.r.HubIdleConnKiB = to(1, kib)
-		} else {
-			b.r.IdleConnKiB = to(1, kib)
-		}
+		})
 	}
-	return nil
+	err := g.Wait()
+	b.say("memory of each of %d idle connections after %v: gateway %.1f KiB, hub %.1f KiB", b.cfg.idle, b.cfg.rest, b.r.IdleConnKiB, b.r.HubIdleConnKiB)
+	return err
 }
 
 func (b *bench) weigh(ctx context.Context, name string) (kib float64, err error) {
 	p := &pair{name: name}
-	if p.server, err = spawn(ctx, name, order{Rate: 10}, &p.served); err != nil {
+	if p.server, err = spawn(ctx, name, order{Rate: 10, N: b.cfg.idle}, &p.served); err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, p.server.stop()) }()
@@ -42,10 +41,13 @@ func (b *bench) weigh(ctx context.Context, name string) (kib float64, err error)
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, p.load.stop()) }()
-	if err := sleep(ctx, idleFor); err != nil {
+	if err := sleep(ctx, b.cfg.rest); err != nil {
 		return 0, err
 	}
 	after, err := proc.ResidentKiB(p.server.pid())
+	if b.cfg.profile != "" && name == "gateway" {
+		err = errors.Join(err, p.server.call(order{Do: "heap", Named: b.cfg.profile + name}, nil))
+	}
 	return (after - before) / float64(b.cfg.idle), err
 }
 

@@ -56,6 +56,7 @@ func serve(ctx context.Context, cfg serveConfig, log *slog.Logger) error {
 		Auth: cfg.auth(), DrainWindow: cfg.DrainWindow,
 		Handshakes: cfg.Handshakes, AddressHandshakes: cfg.PerAddress, Proxies: cfg.Proxies,
 	}
+	ops.SpareMemory()
 	log.Info("gateway running", "listen", listener.Addr().String(), "ops", server.Addr())
 	return wire.Beside(ctx, server, site.Checks(), func(ctx context.Context) error { return site.Run(ctx, server, log) })
 }

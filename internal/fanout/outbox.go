@@ -218,7 +218,9 @@ func (c *Conn) takeControl(m *message) {
 		m.add(c.control[n])
 		n++
 	}
-	c.control = slices.Delete(c.control, 0, n)
+	if c.control = slices.Delete(c.control, 0, n); len(c.control) == 0 {
+		c.control = nil // it is rare that there is one
+	}
 }
 
 // owe tells which subscriptions were dropped for slowness: the client reads

@@ -3,6 +3,7 @@ package fanout
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -15,23 +16,27 @@ const lagBeat = 2 * time.Second
 func (h *Hub) sweep(ctx context.Context) {
 	ticker := time.NewTicker(h.cfg.Sweep)
 	defer ticker.Stop()
+	var conns []*Conn // kept, because this is often and they are many
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case now := <-ticker.C:
-			conns, lag := h.rounds(now)
+			var lag time.Duration
+			conns, lag = h.rounds(conns, now)
 			for _, c := range conns {
 				c.check(now, lag)
 			}
+			clear(conns)
 		}
 	}
 }
 
-func (h *Hub) rounds(now time.Time) ([]*Conn, time.Duration) {
+// rounds lists the connections, over a list that it may overwrite.
+func (h *Hub) rounds(conns []*Conn, now time.Time) ([]*Conn, time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	conns := make([]*Conn, 0, len(h.conns))
+	conns = slices.Grow(conns[:0], len(h.conns))
 	for c := range h.conns {
 		conns = append(conns, c)
 	}
@@ -41,7 +46,7 @@ func (h *Hub) rounds(now time.Time) ([]*Conn, time.Duration) {
 // Expel closes the connections of all who are revoked, at once: what waits for
 // them is not sent. Whoever connects or renews meanwhile is closed as well.
 func (h *Hub) Expel() {
-	conns, _ := h.rounds(time.Now())
+	conns, _ := h.rounds(nil, time.Now())
 	for _, c := range conns {
 		c.expel()
 	}

@@ -188,7 +188,7 @@ func (s *session) renew(line []byte) fanout.CloseCode {
 	if problem != nil {
 		return s.answer(nil, problem)
 	}
-	peer, code := s.gateway.identify(f.Token, s.log)
+	peer, code := s.gateway.identify(f.Token, s.log())
 	switch {
 	case code == fanout.CloseInternal:
 		return s.answer(nil, &fanout.Error{Code: fanout.Internal, Msg: "the token could not be looked at"})

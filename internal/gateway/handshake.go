@@ -158,8 +158,8 @@ type upgrade struct {
 }
 
 const (
-	readBuffer  = 512
-	writeBuffer = 256 // more than any control frame, so that each is one write
+	readBuffer  = 256
+	writeBuffer = 144 // more than any control frame, so that each is one write
 )
 
 // Hijack implements [http.Hijacker].

@@ -19,15 +19,18 @@ import (
 type session struct {
 	guest
 	gateway *Gateway
-	log     *slog.Logger
+	remote  string // its address
 	budget  *budget
 	errors  int     // that the client made; of the reading goroutine
 	ws      *socket // of the guest, to read from
 }
 
 func newSession(g *Gateway, r *http.Request) *session {
-	return &session{gateway: g, log: g.cfg.Log.With("remote", r.RemoteAddr), budget: newBudget(g.cfg.Commands)}
+	return &session{gateway: g, remote: r.RemoteAddr, budget: newBudget(g.cfg.Commands)}
 }
+
+// log is made when there is something to say, which is not for every client.
+func (s *session) log() *slog.Logger { return s.gateway.cfg.Log.With("remote", s.remote) }
 
 // greeted reads the hello. It reports false when the connection is over already.
 func (s *session) greeted() bool {
@@ -53,7 +56,7 @@ func (s *session) serve() {
 func (s *session) spared(read func() fanout.CloseCode) (code fanout.CloseCode) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			s.log.Error("reading a client's messages panicked", "cause", cause, "stack", string(debug.Stack()))
+			s.log().Error("reading a client's messages panicked", "cause", cause, "stack", string(debug.Stack()))
 			code = fanout.CloseInternal
 		}
 	}()
@@ -100,7 +103,7 @@ func (s *session) greet() fanout.CloseCode {
 
 // admit connects whom the token names.
 func (s *session) admit(h *hello) fanout.CloseCode {
-	peer, code := s.gateway.identify(h.Token, s.log)
+	peer, code := s.gateway.identify(h.Token, s.log())
 	if code != 0 {
 		return code
 	}

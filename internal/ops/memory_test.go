@@ -37,3 +37,16 @@ func TestMemoryIsLimitedUnlessTheEnvironmentSaysOtherwise(t *testing.T) {
 		})
 	}
 }
+
+func TestMemoryIsSparedUnlessTheEnvironmentSaysOtherwise(t *testing.T) {
+	gc := debug.SetGCPercent(100)
+	t.Cleanup(func() { debug.SetGCPercent(gc) })
+	for percent, want := range map[string]int{"": 20, "70": 100} {
+		t.Setenv("GOGC", percent)
+		debug.SetGCPercent(100)
+		ops.SpareMemory()
+		if got := debug.SetGCPercent(100); got != want {
+			t.Errorf("with GOGC=%q the percentage is %d, want %d", percent, got, want)
+		}
+	}
+}
