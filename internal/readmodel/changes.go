@@ -121,7 +121,8 @@ func compareRefs(a, b tracking.Ref) int {
 }
 
 // Prune takes away what no client can resume from any more: changes older than
-// 15 minutes, but never the newest 5,000 of a tenant.
+// 15 minutes, but never the newest 5,000 of a tenant. It locks tenants in the
+// order in which batches do.
 func (s *Store) Prune(ctx context.Context) (int64, error) {
 	const query = `-- name: prune_changes
 		WITH old AS (
@@ -129,8 +130,11 @@ func (s *Store) Prune(ctx context.Context) (int64, error) {
 			  FROM tenant_stream t JOIN changes c USING (tenant_id)
 			 WHERE c.seq <= t.seq - 5000 AND c.changed_at < now() - interval '15 minutes'
 			 GROUP BY t.tenant_id
+		), held AS (
+			SELECT t.tenant_id, old.seq FROM tenant_stream t JOIN old USING (tenant_id)
+			 WHERE t.low < old.seq ORDER BY t.tenant_id COLLATE "C" FOR NO KEY UPDATE OF t
 		), moved AS (
-			UPDATE tenant_stream t SET low = old.seq FROM old WHERE t.tenant_id = old.tenant_id AND t.low < old.seq
+			UPDATE tenant_stream t SET low = held.seq FROM held WHERE t.tenant_id = held.tenant_id
 			RETURNING t.tenant_id, t.low
 		)
 		DELETE FROM changes c USING moved WHERE c.tenant_id = moved.tenant_id AND c.seq <= moved.low`
