@@ -60,6 +60,34 @@ func TestASilentServerIsGivenUpAfterTwoHeartbeats(t *testing.T) {
 	})
 }
 
+// What the server says while a handler runs is not read, which is no silence.
+func TestASlowHandlerIsNoSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wire, b, connections := newPipes(), newBook(t), make(chan int, 10)
+		serve(t, wire, func(p *peer) {
+			connections <- p.n
+			s := begin(p)
+			p.say(delta(s, 7, 8, "S-2", 1)) // waits in the client
+			p.say(delta(s, 8, 9, "S-3", 1)) // waits in the network
+			p.linger()
+		})
+		run(t, watch.Config{
+			URL: "ws://tracker/v1/live", HTTPClient: wire.client(),
+			Subscriptions: []watch.Subscription{{Topic: watch.Shipments, Handle: func(v watch.View) {
+				if v.Event == watch.Loaded {
+					time.Sleep(50 * time.Second)
+				}
+				b.handle(v)
+			}}},
+		})
+		time.Sleep(55 * time.Second)
+		synctest.Wait()
+		if v := b.last(); v.Freshness != watch.Live || v.Position.Seq != 9 || len(connections) != 1 {
+			t.Errorf("after a handler of 50 s: %s at %v on %d connections, want live at 9 on one", v.Freshness, v.Position, len(connections))
+		}
+	})
+}
+
 // Heartbeats keep a connection, are answered, and are told of as checks.
 func TestHeartbeatsKeepTheConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
