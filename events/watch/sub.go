@@ -114,7 +114,10 @@ func (s *sub) live(f *liveFrame) verdict {
 	if st == nil || st.more || st.epoch != f.Epoch || f.Rows != nil && *f.Rows != st.rows.len() {
 		return restart
 	}
-	s.rows, s.loaded = st.rows, true
+	if s.Topic != Alerts || s.rows.len() == 0 {
+		s.rows = st.rows // alerts have no past: those that came stay
+	}
+	s.loaded = true
 	s.enter(f)
 	return fine
 }

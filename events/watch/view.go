@@ -16,6 +16,7 @@ const (
 	// Changed: a delta was applied. Put and Removed say what it did.
 	Changed
 	// Loaded: a snapshot has replaced all rows. Before the first one there are none.
+	// Alerts have no past: those that came stay.
 	Loaded
 	// Emptied: the rights are others than before, and all rows were taken away.
 	Emptied

@@ -157,12 +157,18 @@ func TestWhatNeverReachedABrokerIsUnsent(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = p.Close() }()
-	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
-	defer cancel()
-	var got *topic.PublishError
-	if err := p.Publish(ctx, orders(7, 2)); !errors.As(err, &got) || got.Acked != 0 || got.Unknown+got.Unsent != 7 || got.Unsent == 0 {
-		t.Errorf("Publish = %v, want 7 unsent", err)
-	}
+	// What a call is busy with when its time is up counts as unknown, so the one
+	// time that is up in mid-dial, on a machine with much to do, says nothing.
+	eventually(t, limit, func() error {
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer cancel()
+		var got *topic.PublishError
+		err := p.Publish(ctx, orders(7, 2))
+		if !errors.As(err, &got) || got.Acked != 0 || got.Unknown+got.Unsent != 7 || got.Unsent == 0 {
+			return fmt.Errorf("Publish = %w, want 7 unsent", err)
+		}
+		return nil
+	})
 }
 
 func TestARefusalForGoodIsNotTriedAgain(t *testing.T) {
