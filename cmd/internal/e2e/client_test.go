@@ -48,6 +48,7 @@ func (s *site) dial(t testing.TB, of string, subs ...m) *client {
 		}
 	})
 	for i, sub := range subs {
+		delete(sub, "t") // in hello it is no frame of its own
 		sub["sid"] = i + 1
 		from, _ := sub["since"].(*fanouttest.View)
 		if from != nil {
@@ -76,6 +77,13 @@ func (c *client) send(frame m) {
 	text, err := json.Marshal(frame)
 	if err != nil {
 		c.t.Fatal(err)
+	}
+	published, err := fanouttest.PublishedSchemas()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if err := published.Check("client", text); err != nil {
+		c.t.Errorf("our own frame %s is not as published: %v", text, err)
 	}
 	if err := c.ws.Write(c.t.Context(), websocket.MessageText, text); err != nil {
 		c.t.Fatal(err)

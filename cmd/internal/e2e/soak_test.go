@@ -34,6 +34,7 @@ type course struct {
 	changes     int // a second
 	shipments   int // under way
 	kill        time.Duration
+	politely    bool // by SIGTERM alone
 }
 
 // TestSoak kills the gateway every 10 seconds, for as long as -minutes says,
@@ -56,10 +57,34 @@ func TestWatchersMissNothingWhileTheGatewayIsKilledAgainAndAgain(t *testing.T) {
 	soak(t, course{lasts: 20 * time.Second, subscribers: 60, changes: 200, shipments: 300, kill: 4 * time.Second})
 }
 
+// I12: a gateway that is asked to stop under load says goodbye to everybody, and
+// nobody misses anything at the next one: all go on where they were, but for
+// timelines, whose past a new server does not know.
+func TestAGatewayThatIsAskedToStopUnderLoadLosesNothing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes 10 seconds: a real gateway is stopped under load")
+	}
+	t.Parallel()
+	const clients = 30
+	n := soak(t, course{lasts: 10 * time.Second, subscribers: clients, changes: 150, shipments: 200, kill: 3 * time.Second, politely: true})
+	goodbyes := n["frame goaway"]
+	if goodbyes < clients || n["ended with 4001"] != goodbyes || n["connections"] != clients+goodbyes {
+		t.Errorf("%d goodbyes, %d closes with 4001, %d connections of %d clients: want a goodbye for each connection but the last",
+			goodbyes, n["ended with 4001"], n["connections"], clients)
+	}
+	for what, times := range n {
+		if strings.HasPrefix(what, "reset ") && what != "reset history" {
+			t.Errorf("%d times: %s", times, what)
+		}
+	}
+}
+
 // soak lets clients watch while changes come in and the gateway is killed. In the
 // end every client has what SQL says; the books hold every frame to the protocol,
 // so that no position and no revision went back, and each gap was announced.
-func soak(t *testing.T, c course) {
+// It returns how often what happened to them.
+func soak(t *testing.T, c course) map[string]int {
+	t.Helper()
 	p := newOwnPlatform(t)
 	p.consumes(t)
 	fleet := newFleet(*chaosSeed, c.shipments)
@@ -80,7 +105,7 @@ func soak(t *testing.T, c course) {
 	before := value[int64](p, `SELECT coalesce(sum(seq), 0)::bigint FROM waybill.tenant_stream`)
 	began := time.Now()
 	load := p.sail(fleet, c.changes)
-	kills := g.die(c.kill, began.Add(c.lasts))
+	kills := g.die(c, began.Add(c.lasts))
 	load.stop()
 	made := time.Since(began)
 	p.drained()
@@ -104,6 +129,7 @@ func soak(t *testing.T, c course) {
 	if told.n["resumed"] == 0 || told.n["frame d"] == 0 || told.n["frame ev"] == 0 {
 		t.Error("nobody resumed, or nothing came: the run shows nothing")
 	}
+	return maps.Clone(told.n)
 }
 
 // report holds every client to SQL and to the protocol.
@@ -237,19 +263,19 @@ func (g *gateway) token(t *testing.T, n int) string {
 	return signed
 }
 
-// die has the gateway killed, or asked to stop every third time, and started
-// again at once, until a time.
-func (g *gateway) die(every time.Duration, until time.Time) map[string]int {
+// die has the gateway killed, or asked to stop every third time or always, and
+// started again at once, until a time.
+func (g *gateway) die(c course, until time.Time) map[string]int {
 	g.t.Helper()
 	count := map[string]int{}
-	tick := time.NewTicker(every)
+	tick := time.NewTicker(c.kill)
 	defer tick.Stop()
 	for n := 0; ; n++ {
 		<-tick.C
-		if time.Now().Add(every / 2).After(until) { // the rest of the time is quiet
+		if time.Now().Add(c.kill / 2).After(until) { // the rest of the time is quiet
 			return count
 		}
-		if n%3 == 2 {
+		if c.politely || n%3 == 2 {
 			count["SIGTERM"]++
 			g.running.Signal(syscall.SIGTERM)
 			if code := g.running.Wait(); code != 0 {
