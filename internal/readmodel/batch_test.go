@@ -19,7 +19,7 @@ func histories(seed uint64, n int) []events.Event {
 	return all
 }
 
-// What is read again, because a claim began before its offset was known, is
+// I8: what is read again, because a claim began before its offset was known, is
 // known already: nothing changes, and no client hears of it.
 func TestRedeliveryChangesNothing(t *testing.T) {
 	r := newRig(t)
