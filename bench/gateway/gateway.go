@@ -64,7 +64,10 @@ func openSite(ctx context.Context, feed fanout.Feed, snapshots fanout.Snapshots,
 	cfg.Meter, cfg.UserConnections = s.tally, 1<<20
 	s.hub = fanout.New(feed, snapshots, cfg)
 	live := gateway.New(s.hub, verifier, meter, gateway.Config{Connections: 1 << 20, Handshakes: 1 << 20, DrainWindow: time.Millisecond, CloseWait: 100 * time.Millisecond})
-	s.server = &http.Server{Handler: live, ReadHeaderTimeout: 10 * time.Second, ConnState: s.note}
+	s.server = &http.Server{Handler: live, ReadHeaderTimeout: 10 * time.Second}
+	if handshakes == 0 { // nobody is cut off where memory is weighed
+		s.server.ConnState = s.note
+	}
 	ctx, s.cancel = context.WithCancel(ctx)
 	s.work, ctx = errgroup.WithContext(ctx)
 	s.work.Go(func() error { return s.hub.Run(ctx) })

@@ -22,12 +22,11 @@ type Conn struct {
 	id     string
 	user   user
 	work   sync.WaitGroup // grows under mu and only while not closed
-	quiet  chan struct{}  // closed when the last frame of a closed connection was written
+	quiet  chan struct{}  // made when it is closed, closed when the last frame was written
 
 	mu       sync.Mutex
 	peer     Peer
-	subs     map[int64]*sub
-	order    []*sub // for taking turns
+	order    []*sub // the subscriptions, which take turns; they are few
 	control  []frame
 	ctrlSize int
 	closed   bool
@@ -61,7 +60,7 @@ func (h *Hub) Connect(socket Socket, peer Peer, first ...Request) (*Conn, error)
 	peer.Scope = slices.Clone(peer.Scope)
 	c := &Conn{
 		hub: h, socket: socket, peer: peer, id: "c-" + rand.Text()[:10], user: user{peer.Tenant, peer.Subject},
-		quiet: make(chan struct{}), subs: make(map[int64]*sub), retire: now.Add(spread(h.cfg.MaxAge)),
+		retire: now.Add(spread(h.cfg.MaxAge)),
 		health: health{heard: now, wrote: now, pinged: now, beatAt: now},
 
 		draining: true, // not yet, and nobody else is to begin
@@ -132,7 +131,7 @@ func (c *Conn) subscribe(r Request) *Error {
 		return problem
 	}
 	c.mu.Lock()
-	old := c.subs[r.SID]
+	old := c.sub(r.SID)
 	switch {
 	case c.closed:
 		c.mu.Unlock()
@@ -140,12 +139,11 @@ func (c *Conn) subscribe(r Request) *Error {
 	case old != nil && old.key == s.key && s.since == nil:
 		c.mu.Unlock()
 		return nil
-	case old == nil && len(c.subs) >= c.hub.cfg.Subscriptions:
+	case old == nil && len(c.order) >= c.hub.cfg.Subscriptions:
 		c.mu.Unlock()
 		return refuse(Limit, "more than %d subscriptions", c.hub.cfg.Subscriptions)
 	}
 	c.remove(old)
-	c.subs[s.sid] = s
 	c.order = append(c.order, s)
 	c.mu.Unlock()
 	if old != nil {
@@ -183,7 +181,7 @@ const slowestHz = 0.1
 // Unsubscribe ends a subscription. One that does not exist is ended already.
 func (c *Conn) Unsubscribe(sid int64) {
 	c.mu.Lock()
-	s := c.subs[sid]
+	s := c.sub(sid)
 	c.remove(s)
 	c.mu.Unlock()
 	if s != nil {
@@ -238,9 +236,9 @@ func (c *Conn) Close(code CloseCode) {
 		c.mu.Unlock()
 		return
 	}
-	c.stood, c.closed = c.places(), true
+	c.stood, c.closed, c.quiet = c.places(), true, make(chan struct{})
 	subs := c.order
-	c.subs, c.order = nil, nil
+	c.order = nil
 	patient := code != CloseLost && code != CloseSlow && code != CloseNoPong && code != CloseRevoked
 	if !c.draining {
 		c.engage()
@@ -281,18 +279,26 @@ func (h *Hub) disconnect(c *Conn, subs []*sub) {
 
 // remove takes s off the connection. The lock is held.
 func (c *Conn) remove(s *sub) {
-	if s == nil || c.subs[s.sid] != s {
+	i := slices.Index(c.order, s)
+	if i < 0 {
 		return
 	}
-	delete(c.subs, s.sid)
-	if i := slices.Index(c.order, s); i >= 0 {
-		c.order = slices.Delete(c.order, i, i+1)
-	}
+	c.order = slices.Delete(c.order, i, i+1)
 	s.out = outbox{}
 }
 
 // has reports whether s is still one of the subscriptions. The lock is held.
-func (c *Conn) has(s *sub) bool { return !c.closed && c.subs[s.sid] == s }
+func (c *Conn) has(s *sub) bool { return !c.closed && slices.Contains(c.order, s) }
+
+// sub is the subscription of an id, or nil. The lock is held.
+func (c *Conn) sub(sid int64) *sub {
+	for _, s := range c.order {
+		if s.sid == sid {
+			return s
+		}
+	}
+	return nil
+}
 
 func errorFrame(sid *int64, e *Error) errFrame {
 	f := errFrame{T: "err", SID: sid, Code: e.Code, Msg: e.Msg}

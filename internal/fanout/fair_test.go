@@ -3,6 +3,7 @@ package fanout_test
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 // delays lets clients watch, of whom some never read, and returns how long after
 // its commit each delta reached the others, sorted.
 func delays(t *testing.T, clients, deaf int) (all []time.Duration) {
+	var mu sync.Mutex // of all: several writers are at work
 	inBubble(t, fanout.Config{UserConnections: clients}, func(b *bench) {
 		conns := make([]*fanout.Conn, clients)
 		for i := range conns {
@@ -20,6 +22,8 @@ func delays(t *testing.T, clients, deaf int) (all []time.Duration) {
 			if i >= deaf {
 				p.book.Heard = func(f fanouttest.Frame) { // the clock of a bubble moves only while everybody waits
 					if f.T == "d" {
+						mu.Lock()
+						defer mu.Unlock()
 						all = append(all, time.Since(time.UnixMilli(f.TS)))
 					}
 				}

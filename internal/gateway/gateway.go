@@ -75,6 +75,7 @@ func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request, s *session) bo
 		p.write(w)
 		return false
 	}
+	r.Header.Set("Sec-WebSocket-Protocol", Subprotocol) // inspect has seen it among them; the library keeps what it is given
 	up := &upgrade{ResponseWriter: w, room: g.room}
 	ws, err := websocket.Accept(up, r, &websocket.AcceptOptions{
 		Subprotocols:       []string{Subprotocol},

@@ -158,7 +158,7 @@ type upgrade struct {
 }
 
 const (
-	readBuffer  = 256
+	readBuffer  = 128
 	writeBuffer = 144 // more than any control frame, so that each is one write
 )
 

@@ -166,4 +166,7 @@ func (s *session) pinged(context.Context, []byte) bool {
 }
 
 // ponged counts pongs, which nobody may flood us with either.
-func (s *session) ponged(ctx context.Context, payload []byte) { s.pinged(ctx, payload) }
+func (s *session) ponged(ctx context.Context, payload []byte) {
+	s.pinged(ctx, payload)
+	s.ws.ponged()
+}

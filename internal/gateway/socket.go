@@ -20,6 +20,10 @@ type socket struct {
 	wait  time.Duration
 	meter *Meter
 	once  sync.Once
+
+	mu    sync.Mutex
+	asked chan struct{} // closed when the client has answered, or the connection is over
+	over  bool
 }
 
 func newSocket(ws *websocket.Conn, l *lane, wait time.Duration, meter *Meter) *socket {
@@ -36,13 +40,55 @@ func (s *socket) Try(parts [][]byte) (done bool, err error) { return s.lane.try(
 // Finish implements [fanout.Prompt].
 func (s *socket) Finish() error { return s.lane.finish() }
 
-// Ping implements [fanout.Socket].
-func (s *socket) Ping(ctx context.Context) error { return s.ws.Ping(ctx) }
+// pingFrame has no payload: one is not sent before the last was answered.
+const pingFrame = "\x89\x00"
+
+// Ping implements [fanout.Socket]. The library's keeps some memory for each
+// connection that was ever pinged.
+func (s *socket) Ping(context.Context) error {
+	asked := make(chan struct{})
+	s.mu.Lock()
+	s.asked = asked
+	over := s.over
+	s.mu.Unlock()
+	if over {
+		return net.ErrClosed
+	}
+	if _, err := s.lane.Write([]byte(pingFrame)); err != nil {
+		return err
+	}
+	<-asked
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over {
+		return net.ErrClosed
+	}
+	return nil
+}
+
+// ponged notes that the client has answered.
+func (s *socket) ponged() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.asked != nil {
+		close(s.asked)
+		s.asked = nil
+	}
+}
+
+// end lets go of a ping that is not answered any more.
+func (s *socket) end() {
+	s.mu.Lock()
+	s.over = true
+	s.mu.Unlock()
+	s.ponged()
+}
 
 // Close implements [fanout.Socket]. It returns when the connection is gone, with
 // or without an answer of the client; a second call waits for the first.
 func (s *socket) Close(code fanout.CloseCode) {
 	s.once.Do(func() {
+		defer s.end()
 		s.meter.closes.WithLabelValues(codeLabel(code)).Inc()
 		if code == fanout.CloseLost {
 			_ = s.ws.CloseNow()

@@ -23,7 +23,7 @@ func LimitMemory(bytes int64) {
 
 // sparingly is how much garbage there may be, in percent, where most of the
 // memory lives long and little garbage is made.
-const sparingly = 20
+const sparingly = 15
 
 // SpareMemory has the collector run more often than usual: it suits a process
 // whose memory is many connections at rest. GOGC, where it is set, is stronger.

@@ -41,7 +41,7 @@ func TestMemoryIsLimitedUnlessTheEnvironmentSaysOtherwise(t *testing.T) {
 func TestMemoryIsSparedUnlessTheEnvironmentSaysOtherwise(t *testing.T) {
 	gc := debug.SetGCPercent(100)
 	t.Cleanup(func() { debug.SetGCPercent(gc) })
-	for percent, want := range map[string]int{"": 20, "70": 100} {
+	for percent, want := range map[string]int{"": 15, "70": 100} {
 		t.Setenv("GOGC", percent)
 		debug.SetGCPercent(100)
 		ops.SpareMemory()
