@@ -175,7 +175,7 @@ func (r *reached) note(b *bench, v *fanouttest.View) {
 // was told of each alert once and in order. The books check the protocol with
 // every frame.
 func TestClientsEndUpWithTheReadModelWhateverHappens(t *testing.T) {
-	seeds := uint64(100)
+	seeds := uint64(60)
 	if testing.Short() {
 		seeds = 15
 	}

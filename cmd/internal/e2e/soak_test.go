@@ -114,6 +114,7 @@ func soak(t *testing.T, c course) map[string]int {
 		c.subscribers, seq-before, made.Round(time.Second), float64(seq-before)/made.Seconds(), (time.Since(began) - made).Round(10*time.Millisecond),
 		kills["SIGKILL"], kills["SIGTERM"])
 	began = time.Now()
+	t.Logf("the gateway was away for %v", g.away)
 	report(t, p, watchers, seq)
 	t.Logf("everybody had everything %v later", time.Since(began).Round(10*time.Millisecond))
 	told.mu.Lock()
@@ -229,6 +230,7 @@ type gateway struct {
 	ops     string
 	signer  *auth.Signer
 	running *clitest.Process
+	away    []time.Duration // until it was ready again
 }
 
 func (p *platform) gateway(t *testing.T) *gateway {
@@ -275,6 +277,7 @@ func (g *gateway) die(c course, until time.Time) map[string]int {
 		if time.Now().Add(c.kill / 2).After(until) { // the rest of the time is quiet
 			return count
 		}
+		ended := time.Now()
 		if c.politely || n%3 == 2 {
 			count["SIGTERM"]++
 			g.running.Signal(syscall.SIGTERM)
@@ -286,5 +289,6 @@ func (g *gateway) die(c course, until time.Time) map[string]int {
 			g.running.Kill()
 		}
 		g.start()
+		g.away = append(g.away, time.Since(ended).Round(10*time.Millisecond))
 	}
 }
