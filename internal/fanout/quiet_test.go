@@ -1,8 +1,10 @@
 package fanout_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/waybill-io/waybill/events"
@@ -73,6 +75,55 @@ func TestWhomNothingConcernsDoesNotFallTooFarBehindToResume(t *testing.T) {
 				t.Errorf("%d snapshots for a resume", after-before)
 			}
 			b.leave(c)
+		})
+	}
+}
+
+// slower is a model whose snapshots and alerts take longer than its feed.
+type slower struct{ *fanouttest.Model }
+
+const much = 45 * time.Millisecond
+
+func (s slower) Snapshot(ctx context.Context, q fanout.Query, page func([]fanout.Row) error) (fanout.Position, error) {
+	at, err := s.Model.Snapshot(ctx, q, page)
+	time.Sleep(much)
+	return at, err
+}
+
+func (s slower) Alerts(ctx context.Context, tenant events.TenantID, after fanout.Position) (fanout.Log, error) {
+	log, err := s.Model.Alerts(ctx, tenant, after)
+	time.Sleep(much)
+	return log, err
+}
+
+// Newcomers of every topic are let in although something changes all the time.
+func TestWhoComesUnderConstantLoadIsLetIn(t *testing.T) {
+	for _, topic := range fanout.Topics() {
+		synctest.Test(t, func(t *testing.T) {
+			model := fanouttest.NewModel()
+			ctx, stop := context.WithCancel(t.Context())
+			hub := fanout.New(model, slower{model}, fanout.Config{Alerts: slower{model}})
+			done := make(chan error, 1)
+			go func() { done <- hub.Run(ctx) }()
+			b := &bench{t: t, model: model, hub: hub}
+			r := fanout.Request{SID: 1, Topic: topic}
+			if topic == fanout.Timeline {
+				r.Filter = []byte(`{"f":"shipment","op":"eq","v":"S-9"}`)
+			}
+			p := newPipe()
+			c := b.connect(acme, p)
+			b.subscribe(c, p, r)
+			for v := range int64(1000) {
+				b.model.Put(acme, shipment("S-9", v+1, "in_transit"))
+				b.settle(5 * time.Millisecond)
+			}
+			if !p.book.View(1).Live {
+				t.Errorf("%s: not live after 5 s of changes", topic)
+			}
+			b.leave(c)
+			b.honest(p)
+			stop()
+			<-done
 		})
 	}
 }

@@ -29,13 +29,15 @@ func (h *Hub) seat(t *tenant, s *sub) {
 		t.put(b)
 	}
 	s.board, s.state = b, snapshotting
-	if !h.serve(t, b, s) {
+	if !h.serve(t, b, s, len(b.members) > 0) {
 		b.waiting = append(b.waiting, s)
 	}
 }
 
-// serve makes s live if the board shows enough for it.
-func (h *Hub) serve(t *tenant, b *board, s *sub) bool {
+// serve makes s live if the board shows enough for it. What it shows although
+// something has changed since is enough when it is recent: somebody watches it, or
+// it was read just now.
+func (h *Hub) serve(t *tenant, b *board, s *sub, recent bool) bool {
 	if s.since != nil {
 		code, wait := h.refusal(t, b, s)
 		switch {
@@ -49,7 +51,7 @@ func (h *Hub) serve(t *tenant, b *board, s *sub) bool {
 		s.conn.reset(s, code, 0)
 		s.since = nil
 	}
-	if !b.seen || b.stale && len(b.members) == 0 {
+	if !b.seen || b.stale && !recent {
 		return false
 	}
 	at := Position{Epoch: t.at.Epoch, Seq: b.position(t)}
@@ -258,7 +260,7 @@ func (h *Hub) hangOne(t *tenant, b *board, now time.Time) bool {
 	waiting := b.waiting
 	b.waiting = nil
 	for _, s := range waiting {
-		if !h.serve(t, b, s) {
+		if !h.serve(t, b, s, true) {
 			b.waiting = append(b.waiting, s)
 		}
 	}
