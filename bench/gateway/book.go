@@ -1,19 +1,28 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"sync"
 	"time"
 )
 
-// book keeps what a client was told: its rows as they are now, and when it heard
-// of each. A nil book keeps nothing.
+// book keeps what a client was told: the frames, and once they were read its rows
+// as they are now, and when it heard of each. They are read in the end, because
+// that costs more than everything else that clients do. A nil book keeps nothing.
 type book struct {
 	mu     sync.Mutex
+	frames []told
 	rows   map[string]string
 	staged map[string]string
 	heard  []arrival
+}
+
+// told is a frame of the server.
+type told struct {
+	text []byte
+	at   time.Time
 }
 
 // arrival is when a client heard of an entity's changes in (p, q].
@@ -26,6 +35,42 @@ type arrival struct {
 
 func newBook() *book { return &book{rows: map[string]string{}} }
 
+// keep keeps a frame, whose memory is the caller's.
+func (b *book) keep(text []byte, now time.Time) {
+	if b == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.frames = append(b.frames, told{bytes.Clone(text), now})
+}
+
+// read takes in the frames that were kept since it was last called.
+func (b *book) read() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, t := range b.frames {
+		var f said
+		if err := json.Unmarshal(t.text, &f); err != nil {
+			return fmt.Errorf("read a frame: %w", err)
+		}
+		var err error
+		switch f.T {
+		case "snap":
+			err = b.page(f)
+		case "live":
+			b.swap()
+		case "d":
+			err = b.delta(f, number(t.text, `"p":`), number(t.text, `"q":`), t.at)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	b.frames = nil
+	return nil
+}
+
 func idOf(row []byte) (string, error) {
 	var r struct {
 		ID string `json:"id"`
@@ -36,13 +81,8 @@ func idOf(row []byte) (string, error) {
 	return r.ID, nil
 }
 
-// page takes a page of a snapshot.
+// page takes a page of a snapshot. The lock is held.
 func (b *book) page(f said) error {
-	if b == nil {
-		return nil
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	if f.Page == 1 {
 		b.staged = map[string]string{}
 	}
@@ -60,26 +100,15 @@ func (b *book) page(f said) error {
 	return nil
 }
 
-// swap makes a snapshot count; after a resume there is none.
+// swap makes a snapshot count; after a resume there is none. The lock is held.
 func (b *book) swap() {
-	if b == nil {
-		return
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	if b.staged != nil {
 		b.rows, b.staged = b.staged, nil
 	}
 }
 
-// delta takes in what changed.
-func (b *book) delta(text []byte, p, q int64, now time.Time) error {
-	var f said
-	if err := json.Unmarshal(text, &f); err != nil {
-		return fmt.Errorf("read a delta: %w", err)
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
+// delta takes in what changed. The lock is held.
+func (b *book) delta(f said, p, q int64, now time.Time) error {
 	for _, row := range f.U {
 		id, err := idOf(row)
 		if err != nil {

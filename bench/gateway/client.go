@@ -123,16 +123,16 @@ var delta = []byte(`{"t":"d"`)
 
 // take follows one frame.
 func (c *client) take(text []byte, now time.Time) error {
+	c.book.keep(text, now)
 	if bytes.HasPrefix(text, delta) {
-		return c.delta(text, now)
+		c.delta(text, now)
+		return nil
 	}
 	var f said
 	if err := json.Unmarshal(text, &f); err != nil {
 		return fmt.Errorf("read %.80q: %w", text, err)
 	}
 	switch f.T {
-	case "snap":
-		return c.book.page(f)
 	case "live":
 		q, err := strconv.ParseInt(string(f.Q), 10, 64)
 		if err != nil {
@@ -143,7 +143,6 @@ func (c *client) take(text []byte, now time.Time) error {
 		}
 		c.epoch, c.shape = f.Epoch, f.Shape
 		c.q.Store(q)
-		c.book.swap()
 		c.live.Store(true)
 		c.load.opened(f.Resumed)
 	case "reset":
@@ -157,7 +156,7 @@ func (c *client) take(text []byte, now time.Time) error {
 
 // delta checks the tiling and how old the rows are. It reads no more of a frame
 // than it must.
-func (c *client) delta(text []byte, now time.Time) error {
+func (c *client) delta(text []byte, now time.Time) {
 	p, q := number(text, `"p":`), number(text, `"q":`)
 	if p != c.q.Load() {
 		c.load.gaps.Add(1)
@@ -166,12 +165,12 @@ func (c *client) delta(text []byte, now time.Time) error {
 	c.load.frames.Add(1)
 	c.load.bytes.Add(int64(len(text)))
 	if c.book != nil {
-		return c.book.delta(text, p, q, now)
+		return
 	}
 	for {
 		i := bytes.Index(text, []byte(lastLocation))
 		if i < 0 {
-			return nil
+			return
 		}
 		text = text[i:]
 		c.load.ages.add(now.Sub(time.Unix(0, number(text, lastLocation))))

@@ -57,7 +57,9 @@ func (l *load) judge(ctx context.Context, o order) (v verdict, err error) {
 		}
 	}
 	for deadline := time.Now().Add(catchUp); ; {
-		v.Compared, v.Wrong = l.wrong(want)
+		if v.Compared, v.Wrong, err = l.wrong(want); err != nil {
+			return v, err
+		}
 		if v.Wrong == 0 || time.Now().After(deadline) {
 			break
 		}
@@ -98,12 +100,15 @@ func selected(ctx context.Context, r *readmodel.Reader, text string) (map[string
 }
 
 // wrong counts the rows of all clients that are not as they should be.
-func (l *load) wrong(want map[string]map[string]string) (compared, wrong int) {
+func (l *load) wrong(want map[string]map[string]string) (compared, wrong int, err error) {
 	for _, c := range l.clients {
+		if err := c.book.read(); err != nil {
+			return 0, 0, err
+		}
 		n, w := c.book.wrong(want[c.filter])
 		compared, wrong = compared+n, wrong+w
 	}
-	return compared, wrong
+	return compared, wrong, nil
 }
 
 func (b *book) wrong(want map[string]string) (compared, wrong int) {

@@ -36,12 +36,13 @@ func TestEveryChangeOfARowThatTheClientHadIsWaitedFor(t *testing.T) {
 func TestABookHasWhatTheFramesSay(t *testing.T) {
 	t.Parallel()
 	b := newBook()
-	err := b.page(said{Page: 1, Rows: []byte(`[{"id":"S-1","v":1},{"id":"S-2","v":1}]`)})
-	if err != nil {
-		t.Fatal(err)
+	for _, text := range []string{
+		`{"t":"snap","sid":1,"page":1,"rows":[{"id":"S-1","v":1},{"id":"S-2","v":1}]}`, `{"t":"live","sid":1,"q":1}`,
+		`{"t":"d","sid":1,"p":1,"q":4,"u":[{"id":"S-1","v":2},{"id":"S-3","v":1}],"r":["S-2"]}`,
+	} {
+		b.keep([]byte(text), time.Now())
 	}
-	b.swap()
-	if err := b.delta([]byte(`{"t":"d","p":1,"q":4,"u":[{"id":"S-1","v":2},{"id":"S-3","v":1}],"r":["S-2"]}`), 1, 4, time.Now()); err != nil {
+	if err := b.read(); err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]string{"S-1": `{"id":"S-1","v":2}`, "S-3": `{"id":"S-3","v":1}`}
