@@ -113,9 +113,11 @@ Waybill is running: %s
   publish    bin/producer publish --brokers %s FILE
   operate    export WAYBILL_DATABASE_URL="%s" WAYBILL_BROKERS=%s
              bin/consumer verify | rebuild | positions | deadletters list
+  watch      bin/tracker-ws watch --dev-token --url %s
+  links      bin/tracker-ws link create --tenant %s --base-url %s --shipment ID
   ops        %s/readyz   %s/metrics
   data       %s (--fresh begins anew)
 
 Ctrl-C stops everything; the data stay.
-`, traffic, r.Page, r.WS, r.Postgres, r.Brokers, r.Owner, r.Brokers, r.Ops, r.Ops, s.cfg.Data)
+`, traffic, r.Page, r.WS, r.Postgres, r.Brokers, r.Owner, r.Brokers, r.WS, r.Tenant, r.API, r.Ops, r.Ops, s.cfg.Data)
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -30,7 +29,7 @@ type stack struct {
 
 // startStack starts both side by side and prepares the database.
 func startStack(ctx context.Context, cfg *config, log *slog.Logger) (*stack, error) {
-	s := &stack{cfg: cfg, auth: devAuth()}
+	s := &stack{cfg: cfg}
 	dir, err := filepath.Abs(cfg.Data)
 	if err != nil {
 		return nil, fmt.Errorf("find the data directory: %w", err)
@@ -53,12 +52,8 @@ func startStack(ctx context.Context, cfg *config, log *slog.Logger) (*stack, err
 	return s, nil
 }
 
-// devAuth signs tokens with a secret that lives as long as the process.
-func devAuth() auth.Config {
-	return auth.Config{Keys: []auth.Key{{Secret: []byte(rand.Text() + rand.Text())}}, Issuer: "waybill-dev", Audience: "waybill"}
-}
-
-// prepare migrates the schema and makes the login for psql.
+// prepare migrates the schema, makes the login for psql and the secret of tokens,
+// which are good as long as the data are there.
 func (s *stack) prepare(ctx context.Context) error {
 	if _, _, err := readmodel.Migrate(ctx, s.postgres.URL()); err != nil {
 		return fmt.Errorf("migrate: %w", err)
@@ -68,7 +63,8 @@ func (s *stack) prepare(ctx context.Context) error {
 		return fmt.Errorf("read the database's URL: %w", err)
 	}
 	admin, _ := u.User.Password()
-	password := derived(admin)
+	s.auth = auth.Config{Keys: []auth.Key{{Secret: []byte(derived(admin, "tokens"))}}, Issuer: "waybill-dev", Audience: "waybill"}
+	password := derived(admin, "analyst")
 	if err := readmodel.Analyst(ctx, s.postgres.URL(), "analyst", password, string(s.cfg.Tenant)); err != nil {
 		return err
 	}
@@ -77,11 +73,11 @@ func (s *stack) prepare(ctx context.Context) error {
 	return nil
 }
 
-// derived is a password that stays the same from start to start and does not
-// give the administrator's away.
-func derived(admin string) string {
+// derived is a secret that stays the same from start to start and does not give
+// the administrator's password away.
+func derived(admin, use string) string {
 	mac := hmac.New(sha256.New, []byte(admin))
-	mac.Write([]byte("analyst"))
+	mac.Write([]byte(use))
 	return hex.EncodeToString(mac.Sum(nil)[:16])
 }
 

@@ -86,3 +86,23 @@ func TestRowsAreLateAsTheFoldSays(t *testing.T) {
 		}
 	}
 }
+
+// A scan came late if the log had a newer one before it, whether both were read
+// together or not, and whatever they are called.
+func TestAScanThatCameAfterANewerOneArrivedLate(t *testing.T) {
+	for _, batches := range [][]int{{3, 1, 1}, {3, 2}, {5}, {4, 1}} {
+		r, l := newRig(t), &teller{tenant: "a"}
+		all := []events.Event{l.created("s1", "o1", 1), l.assigned("s1", "N1", 1.5, nil), l.scanned("N1", 2), l.scanned("N1", 5), l.scanned("N1", 4)}
+		for i, id := range []events.EventID{"scan-1", "scan-3", "scan-2"} {
+			all[2+i].ID = id
+		}
+		for _, n := range batches {
+			r.apply(t, all[:n])
+			all = all[n:]
+		}
+		got := one[*string](t, r, `SELECT string_agg(event_id, ' ' ORDER BY event_id) FROM waybill.events WHERE arrived_late`)
+		if got == nil || *got != "scan-2" {
+			t.Errorf("in batches of %v: %v arrived late, want scan-2", batches, got)
+		}
+	}
+}

@@ -194,6 +194,7 @@ func (u *unit) concern(n *numberWork) {
 			u.shipment(entity{n.tenant, string(a.ShipmentID)}).refold = true
 		}
 	}
+	findLate(n.scans, tracking.Key{}) // of a shipment that is known, apply finds out more
 	for _, e := range n.scans {
 		h, ok := tracking.Holder(n.holdings, e.fact.When())
 		if _, retracts := e.Data.(*events.Retracted); retracts {

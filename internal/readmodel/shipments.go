@@ -1,6 +1,7 @@
 package readmodel
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -102,7 +103,9 @@ func (u *unit) foldShipments(ctx context.Context) error {
 // out which entries came late.
 func (u *unit) apply(w *shipmentWork) bool {
 	findLate(w.own, w.state.Guard.Newest)
-	findLate(column(w.scans, func(s scanEntry) *entry { return s.entry }), w.state.Guard.Newest)
+	scans := column(w.scans, func(s scanEntry) *entry { return s.entry })
+	slices.SortFunc(scans, func(a, b *entry) int { return cmp.Compare(a.read, b.read) })
+	findLate(scans, w.state.Guard.Newest)
 	if !w.stored || w.refold {
 		return false
 	}
