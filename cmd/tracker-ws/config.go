@@ -47,6 +47,7 @@ type serveConfig struct {
 	Handshakes  int             `help:"How many clients are let in per second; five times as many at once." default:"500"`
 	PerAddress  int             `name:"handshakes-per-address" help:"The same of one client address; clients on this machine are not counted." default:"50"`
 	Proxies     int             `help:"How many proxies stand before it: X-Forwarded-For is read as the outermost of them wrote it. 0: not read." default:"0"`
+	MaxHz       float64         `help:"How many deltas a second a subscription gets at most; what changes in between is merged." default:"10"`
 	DrainWindow time.Duration   `help:"How long closing all sockets is spread over at the end." default:"10s"`
 }
 
@@ -56,7 +57,11 @@ func (c *serveConfig) Validate() error {
 	if err := (gateway.Config{Origins: c.Origins}).Validate(); err != nil {
 		origins = fmt.Errorf("--origins: %w", err)
 	}
-	return cli.Check(c.check(), origins, cli.AtLeast("--drain-window", c.DrainWindow, 0),
+	var pace error
+	if !(c.MaxHz >= 0.1 && c.MaxHz <= 100) { // NaN is not either
+		pace = fmt.Errorf("--max-hz: %v is not from 0.1 to 100", c.MaxHz)
+	}
+	return cli.Check(c.check(), origins, pace, cli.AtLeast("--drain-window", c.DrainWindow, 0),
 		cli.AtLeast("--handshakes", c.Handshakes, 1), cli.AtLeast("--handshakes-per-address", c.PerAddress, 1), cli.AtLeast("--proxies", c.Proxies, 0))
 }
 

@@ -44,6 +44,7 @@ func TestGatewayRefusesWrongUsageBeforeItDoesAnything(t *testing.T) {
 		{Name: "an origin without a scheme", Args: with("--origins=app.example.com"), Want: []string{"--origins", "app.example.com"}},
 		{Name: "an origin with a path", Args: with("--origins=https://app.example.com/live"), Want: []string{"--origins"}},
 		{Name: "a variable's origin without a scheme", Args: with(), Env: map[string]string{"WAYBILL_ORIGINS": "app.example.com"}, Want: []string{"--origins", "WAYBILL_ORIGINS"}},
+		{Name: "no pace", Args: with("--max-hz=0"), Want: []string{"--max-hz"}},
 		{Name: "a drain into the past", Args: with("--drain-window=-1s"), Want: []string{"--drain-window"}},
 		{Name: "no handshakes", Args: with("--handshakes=0"), Want: []string{"--handshakes"}},
 		{Name: "no handshakes of an address", Args: with("--handshakes-per-address=0"), Want: []string{"--handshakes-per-address"}},
@@ -90,7 +91,7 @@ func TestGatewayHelpNamesTheVariables(t *testing.T) {
 	clitest.Helps(t, run, map[string][]string{
 		"": {"WAYBILL_LOG_LEVEL", "WAYBILL_LOG_FORMAT"},
 		"serve": {"WAYBILL_JWT_SECRET_FILE", "WAYBILL_JWT_ISSUER", "WAYBILL_JWT_AUDIENCE", "WAYBILL_LISTEN", "WAYBILL_DATABASE_URL",
-			"WAYBILL_OPS_ADDR", "WAYBILL_ORIGINS", "WAYBILL_DRAIN_WINDOW", "WAYBILL_HANDSHAKES", "WAYBILL_HANDSHAKES_PER_ADDRESS", "WAYBILL_PROXIES"},
+			"WAYBILL_OPS_ADDR", "WAYBILL_ORIGINS", "WAYBILL_DRAIN_WINDOW", "WAYBILL_MAX_HZ", "WAYBILL_HANDSHAKES", "WAYBILL_HANDSHAKES_PER_ADDRESS", "WAYBILL_PROXIES"},
 		"revoke":      {"WAYBILL_DATABASE_URL", "WAYBILL_TENANT", "WAYBILL_SUBJECT", "WAYBILL_REASON", "WAYBILL_BY"},
 		"link create": {"WAYBILL_DATABASE_URL", "WAYBILL_TENANT", "WAYBILL_LIFE", "WAYBILL_BASE_URL"},
 		"link list":   {"WAYBILL_DATABASE_URL", "WAYBILL_TENANT"},

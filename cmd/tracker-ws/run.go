@@ -53,7 +53,7 @@ func serve(ctx context.Context, cfg serveConfig, log *slog.Logger) error {
 	}
 	site := wire.Site{
 		Listener: listener, DatabaseURL: string(cfg.DatabaseURL), Origins: cfg.Origins,
-		Auth: cfg.auth(), DrainWindow: cfg.DrainWindow,
+		Auth: cfg.auth(), MaxHz: cfg.MaxHz, DrainWindow: cfg.DrainWindow,
 		Handshakes: cfg.Handshakes, AddressHandshakes: cfg.PerAddress, Proxies: cfg.Proxies,
 	}
 	ops.SpareMemory()

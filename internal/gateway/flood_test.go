@@ -230,7 +230,7 @@ func TestAFloodOfHandshakesIsToldToComeBack(t *testing.T) {
 // back.
 func TestACrowdTakesFewSnapshots(t *testing.T) {
 	s := start(t, fanout.Config{UserConnections: 1000}, gatewayConfig())
-	s.model.Latency = 20 * time.Millisecond
+	s.model.Latency = 100 * time.Millisecond
 	for i := range 20 {
 		s.model.Put(acme, shipment(fmt.Sprint("S-", i), 1, "in_transit"))
 	}
@@ -241,6 +241,8 @@ func TestACrowdTakesFewSnapshots(t *testing.T) {
 		for i := range all {
 			all[i] = s.dial()
 			all[i].book.Ask(1, from)
+		}
+		for i := range all {
 			work.Go(func() { all[i].hello(s.token(auth.Principal{}), sub) })
 		}
 		work.Wait()

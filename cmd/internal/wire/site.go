@@ -41,6 +41,9 @@ type Site struct {
 	// Proxies is how many proxies stand before it, each of which appends to
 	// X-Forwarded-For. Defaults to none.
 	Proxies int
+	// MaxHz is how often a subscription gets a delta per second at most. Defaults
+	// to 10.
+	MaxHz float64
 	// DrainWindow is how long closing all sockets is spread over. Defaults to
 	// 10 s.
 	DrainWindow time.Duration
@@ -94,7 +97,7 @@ func (s Site) open(ctx, asked context.Context, door *door, server *ops.Server, l
 	meter.WatchRevocations(store.guard.Age)
 	feed := server.Ready.Check("feed")
 	hub := fanout.New(store, store, fanout.Config{
-		Meter: meter, Log: log, Ready: readiness(feed), Alerts: store, Revoked: gateway.Revoked(store.guard.Revoked),
+		Meter: meter, Log: log, MaxHz: s.MaxHz, Ready: readiness(feed), Alerts: store, Revoked: gateway.Revoked(store.guard.Revoked),
 	})
 	sockets, handler, err := s.handler(store, hub, meter, server, log)
 	if err != nil {
