@@ -21,8 +21,8 @@ import { Timers } from "./timers.ts";
 import { provider, SignInRequired, type TokenProvider } from "./tokens.ts";
 import { topics, type Kind, type RowOf, type Topic } from "./topics.ts";
 import type { Ending, Link, Transport, TransportName } from "./transport.ts";
-import { onWake } from "./wake.ts";
-import { opens, webSocket, type OpenSocket } from "./websocket.ts";
+import { Watch } from "./wake.ts";
+import { probe, webSocket, type OpenSocket } from "./websocket.ts";
 
 const handshakeMs = 10_000;
 const tokenMs = 30_000; // how long a provider may take
@@ -51,9 +51,10 @@ export class Client {
   #connection: Link | null = null;
   #generation = 0;
   #leaveAt = 0;
+  #woken = false; // since the last try
+  #unprobe = () => {};
   readonly #timers = new Timers();
-  #watchdog: ReturnType<typeof setInterval> | undefined;
-  #unwatch = () => {};
+  readonly #watch = new Watch(() => this.#look(), () => this.wake());
   readonly #name: string;
   readonly #socketUrl: string;
   readonly #random: () => number;
@@ -78,7 +79,7 @@ export class Client {
     this.#route = new Route(options.transports ?? ["websocket", "sse"]);
     const line = {
       ask: (...frames: readonly ClientFrame[]) => this.#ask(frames),
-      after: (ms: number, run: () => void) => this.#timers.after(ms, run),
+      after: (ms: number, run: () => void) => { if (this.#connection) this.#timers.after(ms, run); },
       changed: () => this.#listeners.emit({ type: "changed" }),
     };
     this.#roster = new Roster(line, this.#backoff, this.clock);
@@ -106,7 +107,7 @@ export class Client {
     return feed;
   }
 
-  /** Calls back with every event; returns what ends that. */
+  /** Calls back with every event; returns what ends that. A callback may start, stop, retry and close what it likes. */
   listen(run: (event: ClientEvent) => void): () => void {
     return this.#listeners.add(run);
   }
@@ -116,19 +117,14 @@ export class Client {
     return shownState(linkState(this, subscription, Date.now()), subscription.table.paused);
   }
 
+  /** Connects, and comes back by itself from then on. One that runs already goes on as it is. */
   start(): void {
-    this.#watchdog ??= setInterval(() => this.#watch(), 1000);
-    this.#unwatch();
-    this.#unwatch = onWake(() => this.wake());
-    void this.#connect();
+    if (!this.#watch.on) void this.#connect();
   }
 
-  /** Hangs up. Rows and positions stay: a start goes on from there. */
+  /** Hangs up, and leaves nothing open. Rows and positions stay: a start goes on from there. One that has ended already stays as it is. */
   stop(): void {
-    clearInterval(this.#watchdog);
-    this.#watchdog = undefined;
-    this.#unwatch();
-    this.#end("stopped", "");
+    if (this.link !== "stopped") this.#end("stopped", "");
   }
 
   /** Tries again now, whatever stopped it: a person asked. */
@@ -138,7 +134,8 @@ export class Client {
 
   /** The tab came to the front or the network came back: what was waiting need not wait longer. In a browser the client sees that by itself. */
   wake(): void {
-    if (this.link === "waiting") {
+    if (this.link === "waiting" && !this.#woken) {
+      this.#woken = true;
       this.#backoff.restart();
       this.#retry(this.why);
     } else if (this.link === "open" && this.#silence() > this.hbMs * 1.25) {
@@ -163,11 +160,15 @@ export class Client {
   }
 
   async #connect(): Promise<void> {
-    this.#drop();
+    const news = this.link !== "connecting" || !this.#watch.on;
     this.#leaveAt = 0;
-    const generation = this.#generation;
-    this.#turn("connecting", this.why);
-    this.#timers.after(tokenMs, () => { if (!this.#connection) this.#retry("no token came"); });
+    this.#woken = false;
+    this.#watch.start();
+    const generation = this.#leave("connecting", this.why, () => {
+      this.#timers.after(tokenMs, () => { if (!this.#connection) this.#retry("no token came"); });
+    });
+    if (news) this.#tell(generation);
+    if (generation !== this.#generation) return;
     try {
       const token = await this.#tokens.fresh();
       if (generation === this.#generation) this.#dial(token);
@@ -194,12 +195,13 @@ export class Client {
   #receive(data: unknown): void {
     this.lastFrameAt = Date.now();
     this.frozen = false;
+    const generation = this.#generation;
     try {
-      for (const frame of parseMessage(data)) this.#handle(frame);
+      for (const frame of parseMessage(data)) if (generation === this.#generation) this.#handle(frame);
     } catch (err) {
       if (!(err instanceof ProtocolError)) throw err;
       this.#listeners.emit({ type: "protocol", error: err });
-      this.#retry(`the server sent what cannot be read (${err.message})`);
+      if (generation === this.#generation) this.#retry(`the server sent what cannot be read (${err.message})`);
     }
   }
 
@@ -222,7 +224,8 @@ export class Client {
     this.clock.welcome(frame.now);
     this.#route.welcomed();
     this.#probe();
-    this.#turn("open", "");
+    [this.link, this.why] = ["open", ""];
+    this.#tell(this.#generation);
   }
 
   #heartbeat(frame: Heartbeat): void {
@@ -233,7 +236,9 @@ export class Client {
   }
 
   #error(frame: ErrorFrame): void {
+    const generation = this.#generation;
     if (frame.code === "token_expired") this.#authorize();
+    if (generation !== this.#generation) return;
     if (frame.code === "unauthenticated" && this.#tokens.manual) this.wantsToken = true;
     if (this.#roster.error(frame)) return this.#listeners.emit({ type: "changed" });
     this.why = frame.msg || frame.code;
@@ -264,9 +269,11 @@ export class Client {
 
   #closed(end: Ending): void {
     const error = new ConnectionClosed(end.code, end.reason);
+    const generation = this.#generation;
     this.error = error;
     this.#listeners.emit({ type: "closed", error });
     if (error.token) this.#tokens.reject?.();
+    if (generation !== this.#generation) return;
     if (error.retry && this.link !== "open" && end.code < 4000) this.#unwelcome(error.message);
     else if (error.retry) this.#retry(error.message, end.afterMs);
     else if (error.token && this.#tokens.manual) this.#end("signin", error.message);
@@ -274,9 +281,9 @@ export class Client {
   }
 
   #end(link: "stopped" | "signin", why: string): void {
-    this.#drop();
+    this.#watch.stop();
     this.frozen = false;
-    this.#turn(link, why);
+    this.#tell(this.#leave(link, why));
   }
 
   // The way ended before it led anywhere: perhaps it is not for us.
@@ -289,27 +296,24 @@ export class Client {
     const now = Date.now();
     if (this.link === "connecting") this.frozen = false;
     const wait = this.#leaveAt > now ? this.#leaveAt - now : aloneMs + this.#backoff.next();
-    this.#drop();
     this.retryAt = now + wait;
-    this.#timers.after(wait, () => void this.#connect());
-    this.#turn("waiting", why);
+    this.#tell(this.#leave("waiting", why, () => this.#timers.after(wait, () => void this.#connect())));
   }
 
   // On an event stream, now and then: whether a WebSocket would do by now.
   #probe(): void {
     const ms = this.#route.probeIn(this.#random);
     if (ms === null) return;
-    const generation = this.#generation;
-    this.#timers.after(ms, async () => {
-      const can = await opens(this.#socketUrl, this.#openSocket);
-      if (generation !== this.#generation) return;
-      if (!can) return this.#probe();
-      this.#route.opened();
-      void this.#connect();
+    this.#timers.after(ms, () => {
+      this.#unprobe = probe(this.#socketUrl, this.#openSocket, (can) => {
+        if (!can) return this.#probe();
+        this.#route.opened();
+        void this.#connect();
+      });
     });
   }
 
-  #watch(): void {
+  #look(): void {
     if (this.link === "open" && this.#silence() > 2 * this.hbMs) this.#freeze();
   }
 
@@ -323,19 +327,24 @@ export class Client {
     return this.lastFrameAt === null ? 0 : Date.now() - this.lastFrameAt;
   }
 
-  #drop(): void {
-    this.#generation++;
+  // Leaves what there was for another state, whole before anybody hears of it:
+  // a listener may start, stop or retry, and then that holds. Returns the
+  // generation that began, which is over when one did.
+  #leave(link: LinkState, why: string, next = () => {}): number {
+    const generation = ++this.#generation;
+    const connection = this.#connection;
     this.#timers.clear();
+    this.#unprobe();
     this.clock.forgetLag();
-    const link = this.#connection;
     this.#connection = null;
-    link?.close();
+    [this.link, this.why] = [link, why];
+    connection?.close();
+    next();
     this.#roster.suspend();
+    return generation;
   }
 
-  #turn(link: LinkState, why: string): void {
-    this.link = link;
-    this.why = why;
-    this.#listeners.emit({ type: "link", link });
+  #tell(generation: number): void {
+    if (generation === this.#generation) this.#listeners.emit({ type: "link", link: this.link });
   }
 }

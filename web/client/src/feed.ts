@@ -37,6 +37,8 @@ export class Feed<R> implements Subscription<R> {
   #more = false;
   #epoch = "";
   #first = true;
+  /** How often it was suspended or closed: a listener may do that in the middle of a frame. */
+  #ends = 0;
   #loaded = false;
   readonly #listeners = new Listeners<SubscriptionEvent<R>>();
   readonly #wanted: Wanted;
@@ -90,6 +92,7 @@ export class Feed<R> implements Subscription<R> {
   close(): void {
     if (this.#phase === "closed") return;
     this.#phase = "closed";
+    this.#ends++;
     this.#onClose(this);
   }
 
@@ -109,10 +112,11 @@ export class Feed<R> implements Subscription<R> {
   suspend(reason: StaleReason, code = ""): void {
     const announce = this.#phase === "live" || reason === "reset";
     if (this.#phase === "live") this.#phase = "waiting";
+    this.#ends++;
     this.awaitingSnapshot = false;
     this.#staged = null;
     this.#page = 0;
-    if (announce) this.#listeners.emit({ type: "stale", reason, code });
+    if (announce) this.#emit({ type: "stale", reason, code });
   }
 
   /** Gives up the position, so that the next request brings a snapshot. Rows stay until it is whole. */
@@ -122,9 +126,10 @@ export class Feed<R> implements Subscription<R> {
 
   refuse(error: SubscriptionRefused): void {
     this.suspend("error", error.code);
+    if (this.#phase === "closed") return;
     this.#phase = "refused";
     this.#refusal = error;
-    this.#listeners.emit({ type: "refused", error });
+    this.#emit({ type: "refused", error });
   }
 
   snap(frame: Snap): Verdict {
@@ -156,7 +161,7 @@ export class Feed<R> implements Subscription<R> {
     this.#stand({ ...this.#position, seq: frame.q });
     this.#first = false;
     this.table.apply(put, frame.drop);
-    this.#listeners.emit({ type: "change", put, drop: frame.drop });
+    this.#emit({ type: "change", put, drop: frame.drop });
     return "ok";
   }
 
@@ -167,12 +172,12 @@ export class Feed<R> implements Subscription<R> {
 
   /** The server starts over by itself. */
   reset(code: string): void {
-    this.suspend("reset", code);
     this.forget();
+    this.suspend("reset", code);
     this.awaitingSnapshot = true;
     if (code !== "authz") return;
     this.table.clear();
-    this.#listeners.emit({ type: "cleared" });
+    this.#emit({ type: "cleared" });
   }
 
   // A resumed subscription keeps its own position: the delta that follows tiles from it.
@@ -190,10 +195,11 @@ export class Feed<R> implements Subscription<R> {
     if (frame.epoch === this.#furthest.epoch && frame.q < this.#furthest.seq) return "restart";
     const before = this.table.rows;
     const after = this.#kind.past ? rows : new Map([...before, ...rows]);
-    this.table.replace(after);
+    const ends = this.#ends;
     this.#stand({ epoch: frame.epoch, seq: frame.q, shape: frame.shape });
-    this.#listeners.emit({ type: "snapshot", rows: after, before });
-    this.#enter(false);
+    this.table.replace(after);
+    this.#emit({ type: "snapshot", rows: after, before });
+    if (ends === this.#ends) this.#enter(false);
     return "ok";
   }
 
@@ -208,6 +214,10 @@ export class Feed<R> implements Subscription<R> {
     this.#phase = "live";
     this.#loaded = true;
     this.awaitingSnapshot = false;
-    this.#listeners.emit({ type: "live", resumed });
+    this.#emit({ type: "live", resumed });
+  }
+
+  #emit(event: SubscriptionEvent<R>): void {
+    if (this.#phase !== "closed") this.#listeners.emit(event);
   }
 }

@@ -27,7 +27,7 @@ export interface Options {
 
 /** What is wanted of a topic. A timeline must be told of what. */
 export type SubscribeOptions<T extends Topic> = {
-  /** How many deltas a second at most; the server allows 0.1 to 10. */
+  /** How many deltas a second at most; from 0.1 to what the server gives, which is 10 unless its operator said otherwise; what is outside of that the server takes as the nearer of the two. */
   readonly maxHz?: number;
   /** Where the rows go; one of its own unless it is told. In the table of a subscription that was closed, the rows stay until the first snapshot is whole. */
   readonly table?: Table<RowOf<T>>;

@@ -54,7 +54,9 @@ export class Roster {
 
   /** Leaves a subscription out from now on. */
   remove(feed: AnyFeed): void {
-    if (this.#feeds.delete(feed) && feed.sid !== 0) this.#line.ask({ t: "unsub", sid: feed.sid });
+    const { sid } = feed;
+    feed.sid = 0;
+    if (this.#feeds.delete(feed) && sid !== 0) this.#line.ask({ t: "unsub", sid });
   }
 
   /** Everything that is wanted, for a new connection. */
@@ -65,10 +67,8 @@ export class Roster {
 
   /** The connection is gone. */
   suspend(): void {
-    for (const feed of this.#feeds) {
-      feed.sid = 0;
-      feed.suspend("lost");
-    }
+    for (const feed of this.#feeds) feed.sid = 0;
+    for (const feed of [...this.#feeds]) feed.suspend("lost");
   }
 
   /** Takes a frame of one subscription. One whose id is not ours any more is left alone: the answer to the request that replaced it covers what it says. */
@@ -97,8 +97,8 @@ export class Roster {
     if (mayRetry(frame.code)) {
       this.#again(feed, "error", frame.code, frame.retryMs);
     } else {
-      feed.refuse(new SubscriptionRefused(frame.code, frame.msg));
       feed.sid = 0;
+      feed.refuse(new SubscriptionRefused(frame.code, frame.msg));
     }
     return true;
   }

@@ -3,8 +3,18 @@
 import { SUBPROTOCOL, VERSION, type ClientFrame } from "./frames.ts";
 import type { Transport } from "./transport.ts";
 
-/** What the client needs of a WebSocket. */
-export type Socket = Pick<WebSocket, "send" | "close" | "onopen" | "onmessage" | "onclose" | "onerror">;
+/** Takes an event. A method, so that a socket whose events say more fits too. */
+type Handler<E> = { on(event: E): void }["on"] | null;
+
+/** What the client needs of a WebSocket: the global one has it, and that of the package ws. */
+export interface Socket {
+  onopen: Handler<unknown>;
+  onmessage: Handler<{ readonly data: unknown }>;
+  onclose: Handler<{ readonly code: number; readonly reason: string }>;
+  onerror: Handler<unknown>;
+  send(data: string): void;
+  close(code?: number): void;
+}
 
 /** Opens a socket with a subprotocol. */
 export type OpenSocket = (url: string, protocol: string) => Socket;
@@ -28,20 +38,31 @@ export function webSocket(url: string, open: OpenSocket): Transport {
   };
 }
 
-/** Tries whether a socket opens, and closes it again. */
-export function opens(url: string, open: OpenSocket): Promise<boolean> {
-  return new Promise<boolean>((resolve) => {
-    const socket = open(url, SUBPROTOCOL);
-    const say = (can: boolean) => {
-      clearTimeout(timer);
-      hangUp(socket);
-      resolve(can);
-    };
-    const timer = setTimeout(() => say(false), probeMs);
-    socket.onopen = () => say(true);
-    socket.onclose = () => say(false);
-    socket.onerror = () => {};
-  }).catch(() => false); // there is none to open
+/** Tries whether a socket opens, and closes it again; returns what ends that without an answer. */
+export function probe(url: string, open: OpenSocket, answer: (can: boolean) => void): () => void {
+  const socket = opened(url, open);
+  const end = () => {
+    clearTimeout(timer);
+    if (socket) hangUp(socket);
+  };
+  const say = (can: boolean) => {
+    end();
+    answer(can);
+  };
+  const timer = setTimeout(() => say(false), socket ? probeMs : 0);
+  if (!socket) return end;
+  socket.onopen = () => say(true);
+  socket.onclose = () => say(false);
+  socket.onerror = () => {};
+  return end;
+}
+
+function opened(url: string, open: OpenSocket): Socket | null {
+  try {
+    return open(url, SUBPROTOCOL);
+  } catch {
+    return null; // there is none to open
+  }
 }
 
 function hangUp(socket: Socket): void {

@@ -28,7 +28,7 @@ export class FakeSocket implements Socket {
   }
 
   open(): void {
-    this.onopen?.call(this as unknown as WebSocket, new Event("open"));
+    this.onopen?.(new Event("open"));
   }
 
   /** One message of one or more frames, as a server sends it. */
@@ -37,12 +37,12 @@ export class FakeSocket implements Socket {
   }
 
   text(data: unknown): void {
-    this.onmessage?.call(this as unknown as WebSocket, { data } as MessageEvent);
+    this.onmessage?.({ data });
   }
 
   end(code: number, reason = ""): void {
     this.closed = true;
-    this.onclose?.call(this as unknown as WebSocket, { code, reason } as CloseEvent);
+    this.onclose?.({ code, reason });
   }
 
   last(kind: string): Sent | undefined {

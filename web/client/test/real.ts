@@ -4,7 +4,7 @@ import { Client, isStale, type Options, type Position, type Socket, type Subscri
 import { WebSocket } from "ws";
 import { type Hostile, words, type WireRow } from "./hostile.ts";
 
-export const openSocket = (url: string, protocol: string): Socket => new WebSocket(url, protocol) as unknown as Socket;
+export const openSocket = (url: string, protocol: string): Socket => new WebSocket(url, protocol);
 
 /** The rows of a subscription, each as one word. */
 export function rowsOf(sub: Subscription<unknown>): string[] {
