@@ -28,6 +28,8 @@ func follow(ctx context.Context, cfg watchConfig, getenv func(string) string, st
 	}
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
+	var shown shown
+	source = shown.by(source)
 	show, table := newViewer(ctx, cfg, getenv, stdout)
 	client, err := watch.New(watch.Config{
 		URL: cfg.URL, Client: "tracker-ws/watch", Log: quiet(log, table),
@@ -41,6 +43,7 @@ func follow(ctx context.Context, cfg watchConfig, getenv func(string) string, st
 		Subscriptions: []watch.Subscription{{
 			Topic: cfg.Topic, Filter: watch.Filter(cfg.Filter), MaxHz: cfg.MaxHz,
 			Handle: func(v watch.View) {
+				v.Err = shown.name(v.Err)
 				if err := show.Show(v); err != nil {
 					end(&ending{fmt.Errorf("write the output: %w", err)})
 				}
@@ -54,7 +57,7 @@ func follow(ctx context.Context, cfg watchConfig, getenv func(string) string, st
 	if own, ok := errors.AsType[*ending](context.Cause(ctx)); ok {
 		err = own.error
 	}
-	return errors.Join(show.Close(), advise(err))
+	return errors.Join(show.Close(), advise(shown.name(err), shown.link.Load()))
 }
 
 // ending is why the command ends itself.
@@ -87,43 +90,4 @@ type warnings struct{ slog.Handler }
 // Enabled leaves out what is no warning.
 func (w warnings) Enabled(ctx context.Context, l slog.Level) bool {
 	return l >= slog.LevelWarn && w.Handler.Enabled(ctx, l)
-}
-
-// advise adds what to do to an error that waiting does not mend.
-func advise(err error) error {
-	if closed, ok := errors.AsType[*watch.CloseError](err); ok && adviceOf(closed.Code) != "" {
-		return fmt.Errorf("%w; %s", err, adviceOf(closed.Code))
-	}
-	if refused, ok := errors.AsType[*watch.HandshakeError](err); ok {
-		return fmt.Errorf("%w; --url: is it the live socket, such as ws://host/v1/live?", refused)
-	}
-	if refused, ok := errors.AsType[*watch.RefusedError](err); ok {
-		switch refused.Code {
-		case "bad_filter", "limit":
-			return fmt.Errorf("--filter: %w", refused)
-		case "unknown_topic":
-			return fmt.Errorf("--topic: %w", refused)
-		case "forbidden", "unauthenticated":
-			return fmt.Errorf("%w; --token-file: give a token that may read %s", refused, refused.Topic)
-		}
-	}
-	return err
-}
-
-func adviceOf(code int) string {
-	switch code {
-	case 4501:
-		return "--token-file: give a token that is good now; tracker-ws token makes one"
-	case 4502:
-		return "--token-file: give a token that may read"
-	case 4503:
-		return "end others of the same user, or give a token of another subject"
-	case 4505:
-		return "--token-file: give another token"
-	case 1009:
-		return "--filter: give a shorter one"
-	case 4506:
-		return "this program and the server are of different versions"
-	}
-	return ""
 }

@@ -143,13 +143,29 @@ func (b *board) status(now time.Time) string {
 		parts = []string{"lagging " + span(v.Lag) + " behind", rows, "checked " + span(now.Sub(v.Checked)) + " ago"}
 	case watch.Connecting:
 		parts = []string{"connecting for " + lasts}
+	case watch.Refused, watch.Ended:
+		parts = []string{v.Freshness.String()}
 	default:
-		parts = []string{v.Freshness.String() + " for " + lasts, rows + " as of " + v.Checked.In(b.zone).Format(time.TimeOnly)}
+		parts = []string{v.Freshness.String() + " for " + lasts}
+	}
+	if !v.Freshness.Current() && v.Freshness != watch.Connecting && !v.Checked.IsZero() {
+		parts = append(parts, rows+" as of "+v.Checked.In(b.zone).Format(time.TimeOnly))
+	}
+	if !v.Retry.IsZero() {
+		parts = append(parts, next(v.Retry.Sub(now)))
 	}
 	if v.Err != nil {
 		parts = append(parts, clean(v.Err.Error()))
 	}
 	return strings.Join(parts, ", ")
+}
+
+// next says when the next connection is tried.
+func next(wait time.Duration) string {
+	if wait <= 0 {
+		return "trying now"
+	}
+	return "next try in " + span(wait)
 }
 
 // span is a time for people: tenths below ten seconds.

@@ -161,11 +161,21 @@ func TestTheStatusSaysHowFarRowsMayBeTrusted(t *testing.T) {
 	at := func(f watch.Freshness, err error) watch.View {
 		return watch.View{Freshness: f, Since: noon.Add(-4 * time.Second), Checked: noon.Add(-300 * time.Millisecond), Lag: 200 * time.Second, Err: err}
 	}
+	next := func(v watch.View, in time.Duration) watch.View {
+		v.Retry = noon.Add(in)
+		return v
+	}
 	for want, v := range map[string]watch.View{
-		"live, 1 row, checked 0.3 s ago":                              at(watch.Live, nil),
-		"lagging 3 min behind, 1 row, checked 0.3 s ago":              at(watch.Lagging, nil),
-		"connecting for 4.0 s, refused":                               at(watch.Connecting, errors.New("refused")),
-		"reconnecting for 4.0 s, 1 row as of 12:04:30, \ufffdrefused": at(watch.Reconnecting, errors.New("\x1brefused")),
+		"live, 1 row, checked 0.3 s ago":                                        at(watch.Live, nil),
+		"lagging 3 min behind, 1 row, checked 0.3 s ago":                        at(watch.Lagging, nil),
+		"connecting for 4.0 s, refused":                                         at(watch.Connecting, errors.New("refused")),
+		"reconnecting for 4.0 s, 1 row as of 12:04:30, \ufffdrefused":           at(watch.Reconnecting, errors.New("\x1brefused")),
+		"refused, 1 row as of 12:04:30, not yours":                              at(watch.Refused, errors.New("not yours")),
+		"ended, 1 row as of 12:04:30, closed with 4505":                         at(watch.Ended, &watch.CloseError{Code: 4505}),
+		"ended, closed with 4501":                                               {Freshness: watch.Ended, Err: &watch.CloseError{Code: 4501}},
+		"reconnecting for 4.0 s, 1 row as of 12:04:30, next try in 7.0 s, gone": next(at(watch.Reconnecting, errors.New("gone")), 7*time.Second),
+		"connecting for 4.0 s, next try in 12 s, gone":                          next(at(watch.Connecting, errors.New("gone")), 12*time.Second),
+		"connecting for 4.0 s, trying now, gone":                                next(at(watch.Connecting, errors.New("gone")), -time.Second),
 	} {
 		b := newBoard(watch.Orders, []string{"id"}, time.UTC)
 		b.put("O-1", watch.Row(`{"id":"O-1"}`), noon)

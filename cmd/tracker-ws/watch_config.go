@@ -13,8 +13,8 @@ import (
 )
 
 type watchConfig struct {
-	URL       string      `help:"The live socket." default:"ws://127.0.0.1:8080/v1/live"`
-	TokenFile string      `help:"File with the token, read again at every connection. Without it the variable WAYBILL_TOKEN is the token." placeholder:"FILE"`
+	URL       string      `help:"The live socket; a host without a path means its /v1/live." default:"ws://127.0.0.1:8080/v1/live"`
+	TokenFile string      `help:"File with the token, read again at every connection. Without it the variable WAYBILL_TOKEN is the token. The secret of a link will do." placeholder:"FILE"`
 	DevToken  bool        `help:"Ask the host of --url for a development token, which make demo gives."`
 	Topic     watch.Topic `help:"What to follow: orders, shipments, kpis, timeline, alerts." enum:"orders,shipments,kpis,timeline,alerts" default:"shipments"`
 	Filter    string      `help:"Which rows, as in docs/protocol.md." placeholder:"JSON"`

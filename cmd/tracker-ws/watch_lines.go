@@ -11,8 +11,8 @@ import (
 	"github.com/waybill-io/waybill/events/watch"
 )
 
-// lines prints a line per change: the time, what happened, the fields. Lines
-// that are about all rows begin with #.
+// lines prints a line per change under a line of names: the time, what happened,
+// the fields. What happened to all rows is #.
 type lines struct {
 	out     *bufio.Writer
 	columns []string
@@ -21,7 +21,9 @@ type lines struct {
 }
 
 func newLines(out io.Writer, columns []string) *lines {
-	return &lines{out: bufio.NewWriter(out), columns: columns, last: -1}
+	l := &lines{out: bufio.NewWriter(out), columns: columns, last: -1}
+	fmt.Fprintln(l.out, "time\twhat\t"+strings.Join(columns, "\t")) // Show flushes
+	return l
 }
 
 // Show prints what a view says is new.

@@ -64,6 +64,7 @@ func (s *screen) end() {
 		s.work.Wait()
 		s.mu.Lock()
 		defer s.mu.Unlock()
+		s.board.view.Retry = time.Time{} // there is none
 		s.write(leave + string(s.board.topic) + ": " + s.board.status(time.Now()) + "\r\n")
 	})
 }

@@ -49,6 +49,7 @@ func startLive(t *testing.T, dev http.HandlerFunc) *livePlace {
 	g := gateway.New(hub, verifier, nil, gateway.Config{DrainWindow: 10 * time.Millisecond, CloseWait: 100 * time.Millisecond})
 	mux := http.NewServeMux()
 	mux.Handle("/v1/live", g)
+	mux.HandleFunc("/index.html", func(http.ResponseWriter, *http.Request) {})
 	if dev != nil {
 		mux.HandleFunc("POST /dev/token", dev)
 	}
@@ -86,6 +87,7 @@ func TestWatch_printsALinePerChange(t *testing.T) {
 	place := startLive(t, nil)
 	place.put("S-1", 1, "in_transit")
 	p := clitest.Start(t, []string{"watch", "--url=" + place.url, "--columns=id,status,last_location"}, map[string]string{"WAYBILL_TOKEN": place.token(t, "read")})
+	p.Says("time\twhat\tid\tstatus\tlast_location\n")
 	p.Says("\trow\tS-1\tin_transit\tKöln \ufffd[31m\n")
 	p.Says("\t#\tlive\t1 rows\n")
 	place.put("S-2", 1, "created")
@@ -95,6 +97,9 @@ func TestWatch_printsALinePerChange(t *testing.T) {
 	p.Signal(syscall.SIGINT)
 	if code := p.Wait(); code != 0 {
 		t.Errorf("exit code = %d, want 0", code)
+	}
+	if !strings.HasPrefix(p.Said(), "time\t") || strings.Count(p.Said(), "time\twhat") != 1 {
+		t.Errorf("the names of the columns are not the first line, once:\n%s", p.Said())
 	}
 	if strings.Contains(p.Said(), "\x1b") {
 		t.Error("an escape sequence of a row was printed")
@@ -147,13 +152,16 @@ func TestWatch_endsWithWhatToDo(t *testing.T) {
 		token string
 		args  []string
 		want  []string
+		never string
 	}{
-		{"a token that is not accepted", "hunter2", nil, []string{"4501", "--token-file", "tracker-ws token"}},
-		{"a token that may not read", place.token(t, "write"), nil, []string{"4502", "--token-file"}},
-		{"a token that may not read this", place.token(t, "read:orders"), nil, []string{"shipments", "--token-file"}},
-		{"a filter of a field that does not exist", good, []string{`--filter={"f":"colour","op":"eq","v":"red"}`}, []string{"--filter", "colour"}},
-		{"no live socket", good, []string{"--url=" + strings.Replace(place.url, "/v1/live", "/v1/live?token=", 1) + "x"}, []string{"--url"}},
-		{"no development tokens", good, []string{"--dev-token"}, []string{"--dev-token", "--token-file"}},
+		{"a token that is not accepted", "hunter2", nil, []string{"4501", "--token-file", "tracker-ws token", "\t#\tended\t0 rows\tclosed with 4501"}, "connecting"},
+		{"a token that may not read", place.token(t, "write"), nil, []string{"4502", "--token-file"}, "connecting"},
+		{"a token that may not read this", place.token(t, "read:orders"), nil, []string{"\t#\trefused\t0 rows\t", "shipments", "--token-file"}, "emptied"},
+		{"a filter of a field that does not exist", good, []string{`--filter={"f":"colour","op":"eq","v":"red"}`}, []string{"--filter", "colour"}, "emptied"},
+		{"no live socket", good, []string{"--url=" + strings.Replace(place.url, "/v1/live", "/v1/live?token=", 1) + "x"}, []string{"--url"}, "connecting"},
+		{"a page", good, []string{"--url=" + strings.Replace(place.url, "/v1/live", "/index.html", 1)}, []string{"ended\t0 rows", "--url: the server answered with status 200", "want …/v1/live"}, "connecting"},
+		{"a secret that no link has", "wbl_AAAAAAAAAAAAAAAAAAAAAA", nil, []string{"4501: no such link", "ask for another link"}, "token"},
+		{"no development tokens", good, []string{"--dev-token"}, []string{"--dev-token", "--token-file"}, "emptied"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -166,11 +174,23 @@ func TestWatch_endsWithWhatToDo(t *testing.T) {
 					t.Errorf("it says %q, want %q in it", p.Said(), want)
 				}
 			}
+			if strings.Contains(p.Said(), tt.never) {
+				t.Errorf("it says %q, and there is nothing of %q", p.Said(), tt.never)
+			}
 			if strings.Contains(p.Said(), tt.token) {
 				t.Error("the token was printed")
 			}
 		})
 	}
+}
+
+func TestWatch_aHostIsEnough(t *testing.T) {
+	t.Parallel()
+	place := startLive(t, nil)
+	place.put("S-1", 1, "in_transit")
+	host := "http" + strings.TrimSuffix(strings.TrimPrefix(place.url, "ws"), "v1/live")
+	p := clitest.Start(t, []string{"watch", "--url=" + host}, map[string]string{"WAYBILL_TOKEN": place.token(t, "read")})
+	p.Says("\trow\tS-1\t")
 }
 
 func TestWatch_aServerThatIsAwayIsTriedUntilInterrupted(t *testing.T) {

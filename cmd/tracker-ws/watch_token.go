@@ -8,9 +8,44 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
+	"sync/atomic"
 
 	"github.com/waybill-io/waybill/cmd/internal/cli"
+	"github.com/waybill-io/waybill/events/watch"
 )
+
+// shown is what was shown last to the server.
+type shown struct {
+	link atomic.Bool // the secret of a link, and no token
+}
+
+// by notes what source gives.
+func (s *shown) by(source tokens) tokens {
+	return func(ctx context.Context) (string, error) {
+		token, err := source(ctx)
+		if err == nil {
+			s.link.Store(strings.HasPrefix(token, "wbl_"))
+		}
+		return token, err
+	}
+}
+
+// name makes an error that speaks of a token one of the link that stood in its
+// place.
+func (s *shown) name(err error) error {
+	closed, ok := errors.AsType[*watch.CloseError](err)
+	if !ok || !s.link.Load() {
+		return err
+	}
+	switch closed.Code {
+	case 4501:
+		return &watch.CloseError{Code: 4501, Reason: "no such link, or it was revoked or has expired"}
+	case 4505:
+		return &watch.CloseError{Code: 4505, Reason: "the link was revoked or has expired"}
+	}
+	return err
+}
 
 // tokens gives the token for a connection.
 type tokens func(context.Context) (string, error)

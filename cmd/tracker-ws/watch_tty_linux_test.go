@@ -94,3 +94,42 @@ func TestWatch_aTerminalGetsATable(t *testing.T) {
 		t.Errorf("it begins with %.20q, want another screen", said())
 	}
 }
+
+// What is left on the terminal says how it ended, and of no next try.
+func TestWatch_theLastLineSaysHowItEnded(t *testing.T) {
+	for name, c := range map[string]struct{ url, want string }{
+		"closed for good": {startLive(t, nil).url, "shipments: ended, closed with 4501: token not accepted"},
+		"interrupted":     {"ws://" + clitest.Nowhere, "connection refused"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tty, said := terminal(t, 200, 5)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			env := map[string]string{"WAYBILL_TOKEN": "hunter2", "TERM": "xterm"}
+			done := make(chan error, 1)
+			go func() {
+				done <- run(ctx, []string{"watch", "--url=" + c.url}, func(name string) string { return env[name] }, tty, tty)
+			}()
+			if name == "interrupted" {
+				clitest.Eventually(t, func() error {
+					if !strings.Contains(said(), "next try in ") {
+						return fmt.Errorf("the terminal does not say when the next try is:\n%q", said())
+					}
+					return nil
+				})
+				cancel()
+			}
+			if err := <-done; (err == nil) != (name == "interrupted") {
+				t.Errorf("run = %v", err)
+			}
+			clitest.Eventually(t, func() error {
+				_, last, _ := strings.Cut(said(), leave)
+				last = strings.TrimRight(last, "\r\n")
+				if !strings.HasSuffix(last, c.want) || strings.Contains(last, "try") {
+					return fmt.Errorf("the last line is %q, want %q at its end and nothing of a try", last, c.want)
+				}
+				return nil
+			})
+		})
+	}
+}

@@ -37,12 +37,11 @@ func (c *Client) Run(ctx context.Context) error {
 		if refused := f.refusals(); refused != nil {
 			return refused
 		}
-		f.lost(err)
-		if final(err) {
+		f.lost(time.Now(), err)
+		if f.ended {
 			return fmt.Errorf("follow live updates: %w", err)
 		}
-		now := time.Now()
-		pause := f.backoff.pause(now, f.upFor(now), err)
+		pause := time.Until(f.retry)
 		c.cfg.Log.Info("connection lost", "error", err, "retry_in", pause)
 		if !sleep(ctx, pause) {
 			return nil

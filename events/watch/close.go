@@ -3,6 +3,7 @@ package watch
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"time"
 
@@ -43,21 +44,30 @@ type HandshakeError struct {
 	after time.Duration // Retry-After
 }
 
-// Error names the status.
+// Error names the status, and the path to ask for where that may be wrong.
 func (e *HandshakeError) Error() string {
-	if e.Detail == "" {
-		return fmt.Sprintf("the server answered with status %d", e.Status)
+	text := fmt.Sprintf("the server answered with status %d", e.Status)
+	if e.Detail != "" {
+		text += ": " + e.Detail
 	}
-	return fmt.Sprintf("the server answered with status %d: %s", e.Status, e.Detail)
+	switch {
+	case e.Status < 400:
+		text += "; this is no live socket of track.v1: want …" + livePath
+	case e.Status == http.StatusNotFound:
+		text += "; the path may be wrong: want …" + livePath
+	}
+	return text
 }
 
-// Reconnect reports whether the same handshake may succeed later.
+// Reconnect reports whether the same handshake may succeed later. A page, a
+// redirect and another protocol are no server of track.v1; a 404 may be one that
+// is being replaced.
 func (e *HandshakeError) Reconnect() bool {
 	switch e.Status {
 	case 400, 401, 403, 405, 426:
 		return false
 	}
-	return true
+	return e.Status >= 400
 }
 
 // RefusedError ends a subscription: the server does not serve it.

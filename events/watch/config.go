@@ -28,8 +28,8 @@ func (t Topic) log() bool { return t == Timeline || t == Alerts }
 
 // Config says what a [Client] follows, and where.
 type Config struct {
-	// URL is the live socket, such as wss://track.example.com/v1/live. A token is
-	// never part of it.
+	// URL is the live socket, such as wss://track.example.com/v1/live, which is also
+	// what a URL without a path means. A token is never part of it.
 	URL string
 	// Token returns the token to show. It is asked at every connection, and again
 	// when the server says that the last one has expired; a token that is kept
@@ -69,11 +69,13 @@ type Subscription struct {
 }
 
 const (
+	livePath     = "/v1/live"
 	defaultKeep  = 1000
 	tokenTimeout = 30 * time.Second
 )
 
 func (c Config) withDefaults() Config {
+	c.URL = withPath(c.URL)
 	if c.Client == "" {
 		c.Client = "go"
 	}
@@ -90,6 +92,16 @@ func (c Config) withDefaults() Config {
 		}
 	}
 	return c
+}
+
+// withPath gives a URL that names only a host the path of the live socket.
+func withPath(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.Path != "" && u.Path != "/" {
+		return text
+	}
+	u.Path = livePath
+	return u.String()
 }
 
 // check finds all that is wrong.

@@ -24,7 +24,9 @@ type follower struct {
 	lag     lag
 	leaveAt time.Time // when to leave because the server asked to; zero otherwise
 
-	why error // why the last connection ended
+	why   error     // why the last connection ended
+	ended bool      // it was the last one
+	retry time.Time // when the next one is tried; zero when one is there
 }
 
 func newFollower(cfg Config) *follower {
@@ -241,9 +243,13 @@ func (f *follower) giveUp(sid int64) error {
 	return f.link.send(unsubscribeFrame{"unsub", sid})
 }
 
-// lost tells that there is no connection any more, and why.
-func (f *follower) lost(err error) {
+// lost tells that there is no connection any more, why, and when the next one is
+// tried, if one is.
+func (f *follower) lost(now time.Time, err error) {
 	f.why, f.backoff.leave, f.lag = err, f.leaveAt, lag{}
+	if f.ended = final(err); !f.ended {
+		f.retry = now.Add(f.backoff.pause(now, f.upFor(now), err))
+	}
 	for _, s := range f.subs {
 		if s.phase != over {
 			s.suspend()

@@ -44,9 +44,10 @@ type sub struct {
 	cause error  // why they start over now, although there is a connection
 
 	checked   time.Time
-	freshness Freshness // these three as last told
+	freshness Freshness // these four as last told
 	since     time.Time
 	err       error
+	retry     time.Time
 }
 
 // staging is a snapshot that is not whole.

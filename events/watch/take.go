@@ -67,7 +67,7 @@ func (f *follower) takeWelcome(w *welcomeFrame) error {
 		f.up = now
 		f.cfg.Log.Info("connection welcome", "conn", w.Conn)
 	}
-	f.welcome = w
+	f.welcome, f.retry = w, time.Time{}
 	f.backoff.hint(milliseconds(w.Reconnect.Base), milliseconds(w.Reconnect.Max))
 	f.lag.clock(now, w.Now)
 	return nil
@@ -172,8 +172,12 @@ func (f *follower) takeReset(frame *resetFrame) error {
 	return nil
 }
 
-// empty takes the rows away.
+// empty takes the rows away, if any were given.
 func (f *follower) empty(s *sub) {
+	if !s.loaded {
+		f.tell(s, View{})
+		return
+	}
 	s.rows.clear()
 	s.loaded = false
 	f.tell(s, View{Event: Emptied})

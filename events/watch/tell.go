@@ -50,6 +50,8 @@ func (f *follower) judge(s *sub, now time.Time) (Freshness, error) {
 	switch {
 	case s.phase == over:
 		return Refused, s.cause
+	case f.ended:
+		return Ended, f.why
 	case s.phase == live && f.lag.at(now) > lagLimit:
 		return Lagging, nil
 	case s.phase == live:
@@ -71,7 +73,8 @@ func (f *follower) judge(s *sub, now time.Time) (Freshness, error) {
 // tell calls the handler of s, unless nothing is new to it.
 func (f *follower) tell(s *sub, v View) {
 	freshness, err := f.judge(s, time.Now())
-	if v.Event == Checked && freshness == s.freshness && text(err) == text(s.err) {
+	postponed := !f.retry.IsZero() && !f.retry.Equal(s.retry)
+	if v.Event == Checked && freshness == s.freshness && text(err) == text(s.err) && !postponed {
 		return
 	}
 	f.announce(s, v)
@@ -85,13 +88,13 @@ func (f *follower) announce(s *sub, v View) {
 	if freshness != s.freshness {
 		s.freshness, s.since = freshness, now
 	}
-	s.err = err
+	s.err, s.retry = err, f.retry
 	if s.phase == live {
 		s.checked = f.heard
 	}
 	v.Topic, v.Position, v.rows = s.Topic, s.position, s.rows
 	v.Freshness, v.Since, v.Checked = s.freshness, s.since, s.checked
-	v.Lag, v.Reset, v.Err = f.lag.at(now), s.reset, err
+	v.Lag, v.Reset, v.Err, v.Retry = f.lag.at(now), s.reset, err, f.retry
 	s.Handle(v)
 }
 

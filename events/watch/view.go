@@ -10,15 +10,16 @@ type Event int
 
 // The events.
 const (
-	// Checked: the rows are as they were at the last call. Freshness, Err or the
-	// time of the check have changed; a heartbeat is one.
+	// Checked: the rows are as they were at the last call. Freshness, Err, Retry or
+	// the time of the check have changed; a heartbeat is one.
 	Checked Event = iota
 	// Changed: a delta was applied. Put and Removed say what it did.
 	Changed
 	// Loaded: a snapshot has replaced all rows. Before the first one there are none.
 	// Alerts have no past: those that came stay.
 	Loaded
-	// Emptied: the rights are others than before, and all rows were taken away.
+	// Emptied: the rights are others than before, and all rows were taken away. It
+	// does not come where none were given.
 	Emptied
 )
 
@@ -47,11 +48,14 @@ const (
 	// Refused: the server does not serve the subscription, and nothing more comes.
 	// Err is the [*RefusedError].
 	Refused
+	// Ended: the connection is lost, and Run gives up because of Err. It is the last
+	// call; the rows are as of Checked.
+	Ended
 )
 
 // String is the freshness in lower case.
 func (f Freshness) String() string {
-	return [...]string{"connecting", "live", "lagging", "stale", "reconnecting", "refused"}[f]
+	return [...]string{"connecting", "live", "lagging", "stale", "reconnecting", "refused", "ended"}[f]
 }
 
 // Current reports whether nothing is known to be missing, late as it may be.
@@ -82,6 +86,7 @@ type View struct {
 	Lag       time.Duration // how far behind the server said to be
 	Reset     string        // why the rows start over, or last did: slow, history, epoch, authz, filter, or gap for what this side found
 	Err       error         // what keeps the rows from being current; nil when they are
+	Retry     time.Time     // without a connection: when the next one is tried, past while it is; zero otherwise
 
 	rows *table
 }
