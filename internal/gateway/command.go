@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"fmt"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -68,20 +69,22 @@ func bad(msg string) *fanout.Error { return &fanout.Error{Code: fanout.BadReques
 func decode[T any](text []byte) (*T, *fanout.Error) {
 	f := new(T)
 	if err := json.Unmarshal(text, f, json.RejectUnknownMembers(true)); err != nil {
-		return nil, bad("the frame has a field that it should not have, or one of the wrong type")
+		return nil, bad(flaw(err))
 	}
 	return f, nil
 }
 
 func decodeHello(text []byte) (*hello, *fanout.Error) {
-	h, problem := decode[hello](text)
-	if problem != nil {
-		return nil, problem
+	var first pongFrame // a frame of which nothing but t is known
+	switch err := json.Unmarshal(text, &first); {
+	case err != nil:
+		return nil, bad(flaw(err))
+	case first.T == "":
+		return nil, bad("the first frame is hello, and this one has no t")
+	case first.T != "hello":
+		return nil, bad(fmt.Sprintf("the first frame is hello, not %q", cut(first.T, mostField)))
 	}
-	if h.T != "hello" {
-		return nil, bad("the first frame is hello")
-	}
-	return h, nil
+	return decode[hello](text)
 }
 
 // envelope is what all frames share; it is read first, so that an error can name
@@ -211,6 +214,7 @@ func (s *session) answer(sid *int64, problem *fanout.Error) fanout.CloseCode {
 	}
 	s.live().Refuse(sid, problem)
 	if s.errors++; s.errors >= s.gateway.cfg.Errors {
+		s.ws.because("too many errors, the last: " + problem.Msg)
 		return fanout.CloseBadProtocol
 	}
 	return 0

@@ -70,6 +70,7 @@ func (s *session) end(code fanout.CloseCode) {
 		conn.Wait()
 	}
 	s.ws.Close(code) // waits for whoever closed it first
+	s.ws.settle()
 }
 
 // greet reads the hello. It returns 0 or the code to close with.
@@ -83,6 +84,7 @@ func (s *session) greet() fanout.CloseCode {
 	h, problem := decodeHello(first)
 	switch {
 	case problem != nil:
+		s.ws.because(problem.Msg)
 		return fanout.CloseBadProtocol
 	case h.V != 1:
 		return fanout.CloseVersion
@@ -132,7 +134,7 @@ func (s *session) message() ([]byte, fanout.CloseCode) {
 	ctx := context.Background() // a context that ends would break the connection without a code
 	kind, r, err := s.ws.ws.Reader(ctx)
 	if err != nil {
-		return nil, causeOf(err)
+		return nil, s.ws.cause(err)
 	}
 	if kind != websocket.MessageText {
 		return nil, fanout.CloseUnsupported
@@ -142,7 +144,7 @@ func (s *session) message() ([]byte, fanout.CloseCode) {
 	timer.Stop()
 	switch {
 	case err != nil:
-		return nil, causeOf(err)
+		return nil, s.ws.cause(err)
 	case !utf8.Valid(text):
 		return nil, fanout.CloseInvalid
 	}

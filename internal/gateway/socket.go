@@ -20,8 +20,11 @@ type socket struct {
 	wait  time.Duration
 	meter *Meter
 	once  sync.Once
+	lost  bool                 // it was closed without a code of ours; written once
+	bye   websocket.StatusCode // that the client said; of the reading goroutine
 
 	mu    sync.Mutex
+	why   string        // it is closed with 4500
 	asked chan struct{} // closed when the client has answered, or the connection is over
 	over  bool
 }
@@ -89,27 +92,75 @@ func (s *socket) end() {
 func (s *socket) Close(code fanout.CloseCode) {
 	s.once.Do(func() {
 		defer s.end()
-		s.meter.closes.WithLabelValues(codeLabel(code)).Inc()
-		if code == fanout.CloseLost {
+		if s.lost = code == fanout.CloseLost; s.lost {
 			_ = s.ws.CloseNow()
 			return
 		}
+		s.meter.closes.WithLabelValues(codeLabel(code)).Inc()
 		timer := time.AfterFunc(s.wait, s.abort)
 		defer timer.Stop()
-		_ = s.ws.Close(websocket.StatusCode(code), code.String())
+		_ = s.ws.Close(websocket.StatusCode(code), s.reason(code))
 	})
+}
+
+// because says what was wrong, before the socket is closed with 4500.
+func (s *socket) because(what string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.why = what
+}
+
+// mostReason is what a close frame has room for besides the code.
+const mostReason = 123
+
+func (s *socket) reason(code fanout.CloseCode) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if code != fanout.CloseBadProtocol || s.why == "" {
+		return code.String()
+	}
+	return cut(code.String()+": "+s.why, mostReason)
+}
+
+// settle counts a closed connection that we have not ended: by what the client
+// said goodbye with, if it did. It is of the reading goroutine.
+func (s *socket) settle() {
+	if s.lost {
+		s.meter.closes.WithLabelValues(byeLabel(s.bye)).Inc()
+	}
+}
+
+// byeLabel counts the codes that anybody may use for anything as one: there are two
+// thousand, and some of them mean something else where we say them.
+func byeLabel(code websocket.StatusCode) string {
+	switch {
+	case code == 0:
+		return codeLabel(fanout.CloseLost)
+	case code >= 3000:
+		return "3000-4999"
+	}
+	return codeLabel(fanout.CloseCode(code))
 }
 
 // abort ends the connection without a word.
 func (s *socket) abort() { _ = s.lane.Conn.Close() }
 
-// causeOf is the code for a connection whose reading ended with err.
+// cause is the code for a connection whose reading ended with err.
+func (s *socket) cause(err error) fanout.CloseCode {
+	if code := websocket.CloseStatus(err); code != -1 {
+		s.bye = code
+		return fanout.CloseLost
+	}
+	return causeOf(err)
+}
+
+// causeOf is the code for a connection that ended without a goodbye.
 func causeOf(err error) fanout.CloseCode {
 	var network net.Error
 	switch {
 	case errors.Is(err, websocket.ErrMessageTooBig):
 		return fanout.CloseTooBig
-	case websocket.CloseStatus(err) != -1, errors.Is(err, net.ErrClosed), isEOF(err), errors.As(err, &network):
+	case errors.Is(err, net.ErrClosed), isEOF(err), errors.As(err, &network):
 		return fanout.CloseLost
 	}
 	return fanout.CloseProtocol
