@@ -35,26 +35,27 @@ var table = map[string]rule{
 	"internal/readmodel": {floor: 3, may: []string{
 		"events", "internal/tracking", "internal/projector", "internal/fanout", "internal/query", "internal/share", "internal/auth", "schemas",
 	}},
-	"internal/gateway":  {floor: 3, may: []string{"events", "internal/fanout", "internal/share", "internal/auth", "internal/limit"}},
+	"internal/gateway":  {floor: 3, may: []string{"events", "internal/fanout", "internal/share", "internal/auth", "internal/limit", "internal/origin"}},
 	"internal/devstack": {floor: 3},
 
 	"internal/ingest":    {floor: 2, may: []string{"events", "internal/auth"}},
 	"internal/projector": {floor: 2, may: []string{"events", "internal/tracking"}},
 	"internal/fanout":    {floor: 2, may: []string{"events", "internal/tracking"}},
-	"internal/query":     {floor: 2, may: []string{"events", "internal/tracking", "internal/auth", "internal/limit"}},
+	"internal/query":     {floor: 2, may: []string{"events", "internal/tracking", "internal/auth", "internal/limit", "internal/origin"}},
 	"internal/share":     {floor: 2, may: []string{"events", "internal/tracking", "internal/limit"}},
 	"internal/carriers":  {floor: 2, may: []string{"events"}},
 	"internal/scenario":  {floor: 2, may: []string{"events"}},
 
 	"internal/tracking": {floor: 1, may: []string{"events"}, pure: true},
 
-	"events":         {floor: 0},
-	"schemas":        {floor: 0, embed: true},
-	"web":            {floor: 0, embed: true},
-	"internal/auth":  {floor: 0},
-	"internal/limit": {floor: 0},
-	"internal/ops":   {floor: 0},
-	"internal/fault": {floor: 0},
+	"events":          {floor: 0},
+	"schemas":         {floor: 0, embed: true},
+	"web":             {floor: 0, embed: true},
+	"internal/auth":   {floor: 0},
+	"internal/limit":  {floor: 0},
+	"internal/origin": {floor: 0},
+	"internal/ops":    {floor: 0},
+	"internal/fault":  {floor: 0},
 }
 
 // openTo names the packages that every package from a floor upwards may import.

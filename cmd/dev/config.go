@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/waybill-io/waybill/cmd/internal/cli"
+	"github.com/waybill-io/waybill/internal/origin"
 	"github.com/waybill-io/waybill/internal/projector"
 )
 
@@ -16,20 +17,24 @@ type config struct {
 	Simulate  float64           `help:"Simulated events per second; 0 for none." default:"0"`
 	PortBase  int               `help:"Port of page and API; ops answers at the next one, then Postgres, then Kafka." default:"8080"`
 	ReadyFile string            `help:"File to write addresses and a token to, as JSON, when everything answers." placeholder:"FILE"`
+	Origins   origin.List       `help:"Pages of other hosts that may connect and read, such as http://localhost:3000."`
 	Park      projector.Parking `help:"Types of events behind whose dead letters the later records of a key wait, as of bin/consumer." placeholder:"TYPES"`
 	Tenant    cli.Tenant        `help:"Tenant of the simulated events and of the page." default:"demo"`
 }
 
 // Validate is called by kong.
 func (c *config) Validate() error {
-	var ports, rate error
+	var ports, rate, origins error
 	if c.PortBase < 1024 || c.PortBase > 65535-3 {
 		ports = fmt.Errorf("--port-base: %d is not from 1024 to %d", c.PortBase, 65535-3)
 	}
 	if !(c.Simulate >= 0 && c.Simulate <= 100_000) { // NaN is not either
 		rate = fmt.Errorf("--simulate: %v is not from 0 to 100,000 events per second", c.Simulate)
 	}
-	return cli.Check(ports, rate, cli.NotEmpty("--data", c.Data))
+	if err := c.Origins.Validate(); err != nil {
+		origins = fmt.Errorf("--origins: %w", err)
+	}
+	return cli.Check(ports, rate, origins, cli.NotEmpty("--data", c.Data))
 }
 
 func (c *config) page() int     { return c.PortBase }

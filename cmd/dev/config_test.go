@@ -24,6 +24,8 @@ func TestDevRefusesWrongUsageBeforeItDoesAnything(t *testing.T) {
 		{Name: "a variable's traffic below nothing", Args: with(), Env: map[string]string{"WAYBILL_SIMULATE": "-1"}, Want: []string{"--simulate", "WAYBILL_SIMULATE"}},
 		{Name: "two tenants", Args: with("--tenant=a,b"), Want: []string{"--tenant"}},
 		{Name: "no tenant", Args: with("--tenant="), Want: []string{"--tenant"}},
+		{Name: "an origin without a scheme", Args: with("--origins=localhost:3000"), Want: []string{"--origins", "localhost:3000"}},
+		{Name: "a variable's origin for any", Args: with(), Env: map[string]string{"WAYBILL_ORIGINS": "*"}, Want: []string{"--origins", "WAYBILL_ORIGINS"}},
 		{Name: "an unknown format", Args: with("--log-format=xml"), Want: []string{"--log-format"}},
 	})
 	if left, _ := filepath.Glob(dir + "*"); len(left) > 0 {
@@ -33,6 +35,6 @@ func TestDevRefusesWrongUsageBeforeItDoesAnything(t *testing.T) {
 
 func TestDevHelpNamesTheVariables(t *testing.T) {
 	clitest.Helps(t, run, map[string][]string{
-		"": {"WAYBILL_DATA", "WAYBILL_FRESH", "WAYBILL_SIMULATE", "WAYBILL_PORT_BASE", "WAYBILL_READY_FILE", "WAYBILL_PARK", "WAYBILL_TENANT"},
+		"": {"WAYBILL_DATA", "WAYBILL_FRESH", "WAYBILL_SIMULATE", "WAYBILL_PORT_BASE", "WAYBILL_READY_FILE", "WAYBILL_ORIGINS", "WAYBILL_PARK", "WAYBILL_TENANT"},
 	})
 }

@@ -63,7 +63,7 @@ func (s *stack) run(ctx context.Context, listener net.Listener, server *ops.Serv
 	})
 	g.Go(func() error {
 		site := wire.Site{
-			Listener: listener, DatabaseURL: s.postgres.URL(), Auth: s.auth,
+			Listener: listener, DatabaseURL: s.postgres.URL(), Origins: s.cfg.Origins, Auth: s.auth,
 			DevTenant: string(s.cfg.Tenant), DrainWindow: time.Second, CloseWait: 500 * time.Millisecond,
 		}
 		return site.Run(ctx, server, log)

@@ -2,13 +2,11 @@ package gateway
 
 import (
 	"cmp"
-	"errors"
-	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/waybill-io/waybill/internal/auth"
+	"github.com/waybill-io/waybill/internal/origin"
 )
 
 // Subprotocol is the one that a client must offer.
@@ -23,7 +21,7 @@ type Verifier interface {
 type Config struct {
 	// Origins are those that may connect besides the gateway's own, such as
 	// "https://app.example.com". Defaults to none.
-	Origins []string
+	Origins origin.List
 	// Connections is how many there may be at a time. Defaults to 10,000.
 	Connections int
 	// HelloTimeout is how long a client may take to say hello. Defaults to 5 s.
@@ -60,17 +58,8 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// Validate reports every origin that could never be one: an origin is a scheme,
-// a host and maybe a port, and nothing stands for "any".
-func (c Config) Validate() error {
-	var problems []error
-	for _, text := range c.Origins {
-		if _, ok := parseOrigin(text); !ok || strings.Contains(text, "*") {
-			problems = append(problems, fmt.Errorf("origin %q is not like https://app.example.com", text))
-		}
-	}
-	return errors.Join(problems...)
-}
+// Validate reports every origin that could never be one.
+func (c Config) Validate() error { return c.Origins.Validate() }
 
 func (c Config) withDefaults() Config {
 	c.Connections = cmp.Or(c.Connections, 10_000)

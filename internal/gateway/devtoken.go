@@ -3,11 +3,14 @@ package gateway
 import (
 	"net"
 	"net/http"
+	"net/url"
+	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json"
 
 	"github.com/waybill-io/waybill/internal/auth"
+	"github.com/waybill-io/waybill/internal/origin"
 )
 
 // Signer mints tokens.
@@ -20,17 +23,26 @@ const devTokenLife = time.Hour
 
 // DevToken answers POST with a token for principal, whose Expires does not
 // matter. It is for a developer's machine and for nothing else: it answers only
-// a client on the loopback interface that asked a loopback host, from no page or
-// from a page of that same host, and through no proxy.
-func DevToken(signer Signer, principal auth.Principal) http.Handler {
+// a client on the loopback interface that asked a loopback host, through no proxy,
+// from no page, from a page of that same host, or from one of the list that is of
+// a loopback host too.
+func DevToken(signer Signer, principal auth.Principal, pages origin.List) http.Handler {
+	pages = slices.DeleteFunc(slices.Clone(pages), func(page string) bool { return !loopbackPage(page) })
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		listed := pages.Share(w, r, "Allow")
 		switch {
+		case listed && origin.Asks(r):
+			origin.Allow(w, "POST, OPTIONS", "Content-Type")
+			return
 		case r.Method != http.MethodPost:
 			w.Header().Set("Allow", http.MethodPost)
 			problem(w, http.StatusMethodNotAllowed, "method_not_allowed", "a token is made with POST")
 			return
 		case !fromThisMachine(r):
 			problem(w, http.StatusForbidden, "not_local", "development tokens are for this machine only")
+			return
+		case !listed && foreignPage(r):
+			problem(w, http.StatusForbidden, "origin", "development tokens are for our own page, and for pages of this machine whose origin is on the list (--origins)")
 			return
 		}
 		token, expires, err := signer.Mint(principal, devTokenLife)
@@ -58,8 +70,8 @@ func answerToken(w http.ResponseWriter, token, tenant string, expires time.Time)
 	_, _ = w.Write(body) // the client is gone if this fails
 }
 
-// fromThisMachine looks at the connection, at the host that was asked (a foreign
-// name may point here too), and at the page that asked.
+// fromThisMachine looks at the connection and at the host that was asked: a
+// foreign name may point here too.
 func fromThisMachine(r *http.Request) bool {
 	remote, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil || !loopback(remote) {
@@ -69,7 +81,7 @@ func fromThisMachine(r *http.Request) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
-	if !loopback(host) || !originAllowed(r, nil) {
+	if !loopback(host) {
 		return false
 	}
 	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Real-Ip"} {
@@ -77,8 +89,19 @@ func fromThisMachine(r *http.Request) bool {
 			return false
 		}
 	}
+	return true
+}
+
+// foreignPage reports whether a page that is not ours asks.
+func foreignPage(r *http.Request) bool {
 	site := r.Header.Get("Sec-Fetch-Site")
-	return site == "" || site == "same-origin" || site == "none"
+	return !origin.List(nil).Admits(r) || site != "" && site != "same-origin" && site != "none"
+}
+
+// loopbackPage reports whether an origin is of this machine.
+func loopbackPage(page string) bool {
+	u, err := url.Parse(page)
+	return err == nil && loopback(u.Hostname())
 }
 
 // loopback reports whether a host is this machine by definition.

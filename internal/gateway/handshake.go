@@ -48,14 +48,15 @@ func problem(w http.ResponseWriter, status int, code, detail string) {
 	_, _ = w.Write(body) // the client is gone if this fails
 }
 
-// inspect looks at a handshake before the library does; nil lets it pass.
+// inspect looks at a handshake before the library does; nil lets it pass. No
+// browser sends no Origin, and the token comes in the hello.
 func (g *Gateway) inspect(r *http.Request) *refusal {
 	switch {
 	case r.Method != http.MethodGet:
 		return &refusal{http.StatusMethodNotAllowed, "method_not_allowed", "a socket is opened with GET"}
 	case tokenInQuery(r.URL):
 		return &refusal{http.StatusBadRequest, "token_in_url", "the token belongs in the hello message, not in the URL"}
-	case !originAllowed(r, g.cfg.Origins):
+	case !g.cfg.Origins.Admits(r):
 		g.meter.origins.Inc()
 		return &refusal{http.StatusForbidden, "origin", "this origin may not connect"}
 	case r.Header.Get("Upgrade") != "" && !offers(r, Subprotocol):
@@ -74,66 +75,6 @@ func tokenInQuery(u *url.URL) bool {
 		}
 	}
 	return false
-}
-
-// originAllowed accepts no Origin (no browser sent it, and the token comes in the
-// hello), our own, and those on the list. Scheme, host and port must be equal.
-func originAllowed(r *http.Request, list []string) bool {
-	values := r.Header.Values("Origin")
-	if len(values) == 0 {
-		return true
-	}
-	if len(values) > 1 {
-		return false
-	}
-	origin, ok := parseOrigin(values[0])
-	if !ok {
-		return false
-	}
-	if own, ok := parseOrigin(scheme(r) + "://" + r.Host); ok && origin == own {
-		return true
-	}
-	return inList(origin, list)
-}
-
-// inList reports whether an origin is one of a list.
-func inList(origin string, list []string) bool {
-	origin, ok := parseOrigin(origin)
-	if !ok {
-		return false
-	}
-	for _, text := range list {
-		if allowed, ok := parseOrigin(text); ok && origin == allowed {
-			return true
-		}
-	}
-	return false
-}
-
-func scheme(r *http.Request) string {
-	if r.TLS != nil {
-		return "https"
-	}
-	return "http"
-}
-
-// parseOrigin brings an origin into the one spelling that compares.
-func parseOrigin(text string) (string, bool) {
-	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" {
-		return "", false
-	}
-	port := u.Port()
-	switch {
-	case port != "":
-	case u.Scheme == "http":
-		port = "80"
-	case u.Scheme == "https":
-		port = "443"
-	default:
-		return "", false
-	}
-	return u.Scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port), true
 }
 
 // offers reports whether the client knows a subprotocol.

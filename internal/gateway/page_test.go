@@ -97,7 +97,7 @@ func TestADevelopmentTokenIsForThisMachineOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := gateway.DevToken(signer, auth.Principal{Subject: "dev", Tenant: "acme", Scope: []string{"read"}})
+	h := gateway.DevToken(signer, auth.Principal{Subject: "dev", Tenant: "acme", Scope: []string{"read"}}, nil)
 	tests := []struct {
 		name   string
 		method string

@@ -16,9 +16,9 @@ import (
 func (g *Gateway) Stream() http.Handler { return http.HandlerFunc(g.stream) }
 
 func (g *Gateway) stream(w http.ResponseWriter, r *http.Request) {
-	g.share(w, r)
+	listed := g.cfg.Origins.Share(w, r, "Retry-After")
 	if r.Method == http.MethodOptions {
-		g.preflight(w, r)
+		g.preflight(w, r, listed)
 		return
 	}
 	if p := g.hurried(r); p != nil {
@@ -104,7 +104,7 @@ func (l *listener) inspect(w http.ResponseWriter, r *http.Request) ([]subFrame, 
 		return nil, peer, &refusal{http.StatusMethodNotAllowed, "method_not_allowed", "a stream is opened with GET or POST"}
 	case tokenInQuery(r.URL):
 		return nil, peer, &refusal{http.StatusBadRequest, "token_in_url", "the token belongs in the header Authorization, not in the URL"}
-	case !originAllowed(r, g.cfg.Origins):
+	case !g.cfg.Origins.Admits(r):
 		g.meter.origins.Inc()
 		return nil, peer, &refusal{http.StatusForbidden, "origin", "this origin may not connect"}
 	}

@@ -3,6 +3,8 @@ package gateway
 import (
 	"net/http"
 	"slices"
+
+	"github.com/waybill-io/waybill/internal/origin"
 )
 
 const (
@@ -10,32 +12,11 @@ const (
 	streamHeaders = "Authorization, Content-Type, Last-Event-ID"
 )
 
-// share lets a page of a listed origin read the answer. A page of our own needs
-// no leave, and no other page gets it.
-func (g *Gateway) share(w http.ResponseWriter, r *http.Request) {
-	h := w.Header()
-	h.Add("Vary", "Origin")
-	if origin := g.listed(r); origin != "" {
-		h.Set("Access-Control-Allow-Origin", origin)
-		h.Set("Access-Control-Expose-Headers", "Retry-After")
-	}
-}
-
-// listed is the Origin of a request as it was written, when it is on the list;
-// "" otherwise.
-func (g *Gateway) listed(r *http.Request) string {
-	values := r.Header.Values("Origin")
-	if len(values) != 1 || !inList(values[0], g.cfg.Origins) {
-		return ""
-	}
-	return values[0]
-}
-
-// preflight answers a browser that asks whether a page may open a stream.
-func (g *Gateway) preflight(w http.ResponseWriter, r *http.Request) {
-	h := w.Header()
-	h.Set("Cache-Control", "no-store")
-	if g.listed(r) == "" {
+// preflight answers a browser that asks whether a page may open a stream, which
+// one of a listed origin may.
+func (g *Gateway) preflight(w http.ResponseWriter, r *http.Request, listed bool) {
+	w.Header().Set("Cache-Control", "no-store")
+	if !listed {
 		if r.Header.Get("Origin") != "" {
 			g.meter.origins.Inc()
 		}
@@ -47,8 +28,5 @@ func (g *Gateway) preflight(w http.ResponseWriter, r *http.Request) {
 		refuseStream(w, &refusal{http.StatusMethodNotAllowed, "method_not_allowed", "a stream is opened with GET or POST"})
 		return
 	}
-	h.Set("Access-Control-Allow-Methods", streamMethods)
-	h.Set("Access-Control-Allow-Headers", streamHeaders)
-	h.Set("Access-Control-Max-Age", "600")
-	w.WriteHeader(http.StatusNoContent)
+	origin.Allow(w, streamMethods, streamHeaders)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/waybill-io/waybill/events"
 	"github.com/waybill-io/waybill/internal/auth"
 	"github.com/waybill-io/waybill/internal/limit"
+	"github.com/waybill-io/waybill/internal/origin"
 )
 
 // ScopeRead is the scope that a token needs.
@@ -32,6 +33,7 @@ type Config struct {
 	CursorKey []byte                // signs cursors; the same in every process behind one address. Defaults to a random one.
 	Timeout   time.Duration         // for one request. Defaults to 2 s.
 	PerSecond float64               // requests of one user; twice as many may come at once. Defaults to 50.
+	Origins   origin.List           // of other hosts whose pages may read. Defaults to none.
 	Metrics   prometheus.Registerer // Defaults to none.
 }
 
@@ -65,7 +67,7 @@ func New(cfg Config, store Store, tokens Verifier, log *slog.Logger) (http.Handl
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
-	return &door{mux: mux, timeout: cfg.Timeout, seconds: seconds}, nil
+	return &door{mux: mux, origins: cfg.Origins, timeout: cfg.Timeout, seconds: seconds}, nil
 }
 
 // OpenAPI describes the API as OpenAPI 3.1, in YAML.

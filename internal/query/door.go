@@ -9,12 +9,15 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/waybill-io/waybill/internal/origin"
 )
 
 // door is what every request passes: it has a time and an id, its answer is not
 // to be kept, framed or guessed at, and what no operation takes gets a problem.
 type door struct {
 	mux     *http.ServeMux
+	origins origin.List
 	timeout time.Duration
 	seconds *prometheus.HistogramVec
 }
@@ -44,11 +47,16 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	listed := d.origins.Share(w, r, "Retry-After, X-Request-Id")
+	if !listed {
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	}
 
 	out := &reply{ResponseWriter: w}
 	_, pattern := d.mux.Handler(r)
 	switch {
+	case listed && origin.Asks(r):
+		origin.Allow(out, "GET, OPTIONS", "Authorization")
 	case path.Clean(r.URL.Path) != r.URL.Path:
 		notFound().write(out) // the multiplexer would redirect
 	case pattern == "":

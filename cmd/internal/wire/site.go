@@ -15,6 +15,7 @@ import (
 	"github.com/waybill-io/waybill/internal/fanout"
 	"github.com/waybill-io/waybill/internal/gateway"
 	"github.com/waybill-io/waybill/internal/ops"
+	"github.com/waybill-io/waybill/internal/origin"
 	"github.com/waybill-io/waybill/internal/query"
 	"github.com/waybill-io/waybill/internal/readmodel"
 	"github.com/waybill-io/waybill/internal/share"
@@ -28,7 +29,7 @@ type Site struct {
 	Listener    net.Listener
 	DatabaseURL string
 	// Origins are pages of other hosts that may connect.
-	Origins []string
+	Origins origin.List
 	Auth    auth.Config
 	// DevTenant is the tenant that the page of a developer's machine gets tokens
 	// for. Defaults to none: nobody is handed tokens.
@@ -166,7 +167,7 @@ func (s Site) handler(store *guarded, hub *fanout.Hub, meter *gateway.Meter, ser
 		Origins: s.Origins, DrainWindow: s.DrainWindow, CloseWait: s.CloseWait, Links: store, Log: log,
 		Handshakes: s.Handshakes, AddressHandshakes: s.AddressHandshakes, Proxies: s.Proxies,
 	})
-	api, err := query.New(query.Config{Metrics: server.Metrics}, store, store.guard, log)
+	api, err := query.New(query.Config{Origins: s.Origins, Metrics: server.Metrics}, store, store.guard, log)
 	if err != nil {
 		return nil, nil, fmt.Errorf("prepare the read API: %w", err)
 	}
@@ -189,7 +190,7 @@ func (s Site) handler(store *guarded, hub *fanout.Hub, meter *gateway.Meter, ser
 		if err != nil {
 			return nil, nil, fmt.Errorf("sign tokens: %w", err)
 		}
-		mux.Handle("/dev/token", gateway.DevToken(signer, DevPrincipal(s.DevTenant)))
+		mux.Handle("/dev/token", gateway.DevToken(signer, DevPrincipal(s.DevTenant), s.Origins))
 	}
 	return sockets, mux, nil
 }
