@@ -112,15 +112,24 @@ func (c linkRevokeConfig) run(ctx context.Context, stdout io.Writer) error {
 	return c.with(ctx, func(store *readmodel.Store) error {
 		var problems []error
 		for _, id := range c.Links {
-			if err := store.RevokeLink(ctx, events.TenantID(c.Tenant), string(id), c.Reason, whoever(c.By)); err != nil {
-				problems = append(problems, err)
-				continue
+			already, err := store.RevokeLink(ctx, events.TenantID(c.Tenant), string(id), c.Reason, whoever(c.By))
+			if err == nil {
+				err = sayRevoked(stdout, string(id), already)
 			}
-			_, err := fmt.Fprintf(stdout, "revoked %s\n", id)
 			problems = append(problems, err)
 		}
 		return errors.Join(problems...)
 	})
+}
+
+// sayRevoked says what became of a link, or of the attempt to revoke it again.
+func sayRevoked(stdout io.Writer, id string, already time.Time) error {
+	text := "revoked " + id
+	if !already.IsZero() {
+		text = id + " was revoked already at " + stamp(already)
+	}
+	_, err := fmt.Fprintln(stdout, text)
+	return err
 }
 
 // table prints rows in columns.

@@ -264,6 +264,12 @@ func TestLink_showsOneShipmentLiveUntilItIsRevoked(t *testing.T) {
 	if !strings.HasPrefix(said, "revoked lnk_") || strings.Contains(said, secret) {
 		t.Errorf("link revoke printed %q", said)
 	}
+	if again := g.call("link", "revoke", "--tenant=demo", url); !strings.HasPrefix(again, "lnk_") || !strings.Contains(again, " was revoked already at 2") {
+		t.Errorf("the second link revoke printed %q", again)
+	}
+	if list := g.call("revoke", "--list"); strings.Count(list, "lnk_") != 1 {
+		t.Errorf("the list of what is revoked is\n%s", list)
+	}
 	g.watch(secret).endsBy(time.Now(), 4501)
 	if list := g.call("link", "list", "--tenant=demo"); strings.Contains(list, "lnk_") {
 		t.Errorf("the list of good links is\n%s", list)
@@ -280,7 +286,7 @@ func TestLink_toAShipmentThatIsNotThereIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := clitest.Call(t, run, []string{"link", "create", "--tenant=demo", "--shipment=s-9", "--database-url=" + db}, nil)
-	if o.Err == nil || !strings.Contains(o.Err.Error(), "s-9") || o.Stdout != "" {
+	if o.Err == nil || !strings.HasSuffix(o.Err.Error(), "tenant demo has no shipment s-9") || o.Stdout != "" {
 		t.Errorf("error = %v, stdout %q; want an error that names the shipment", o.Err, o.Stdout)
 	}
 }

@@ -105,7 +105,7 @@ func TestALinkIsOpenedByItsSecretUntilItIsOver(t *testing.T) {
 	}
 	r.exec(t, `UPDATE waybill.links SET created_at = now() - interval '2 hours', expires_at = now() - interval '1 second' WHERE link_id = $1`,
 		secrets["expired"].Digest().ID())
-	if err := r.store.RevokeLink(t.Context(), "acme", secrets["revoked"].Digest().ID(), "wrong shipment", "ops"); err != nil {
+	if _, err := r.store.RevokeLink(t.Context(), "acme", secrets["revoked"].Digest().ID(), "wrong shipment", "ops"); err != nil {
 		t.Fatalf("RevokeLink: %v", err)
 	}
 
@@ -160,11 +160,34 @@ func TestALinkIsOfItsTenantOnly(t *testing.T) {
 	if _, err := r.store.CreateLink(t.Context(), secret, "acme", "s-1", time.Hour, "ops"); err != nil {
 		t.Fatalf("CreateLink: %v", err)
 	}
-	if err := r.store.RevokeLink(t.Context(), "rival", secret.Digest().ID(), "", "ops"); !errors.Is(err, share.ErrNotFound) {
+	if _, err := r.store.RevokeLink(t.Context(), "rival", secret.Digest().ID(), "", "ops"); !errors.Is(err, share.ErrNotFound) {
 		t.Errorf("rival revokes acme's link: %v, want %v", err, share.ErrNotFound)
 	}
 	if all, err := r.store.Links(t.Context(), "rival", "", true); err != nil || len(all) != 0 {
 		t.Errorf("rival's links = %+v, %v; want none", all, err)
+	}
+}
+
+func TestALinkIsRevokedOnce(t *testing.T) {
+	t.Parallel()
+	r, _ := newDesk(t)
+	secret := share.NewSecret()
+	if _, err := r.store.CreateLink(t.Context(), secret, "acme", "s-1", time.Hour, "ops"); err != nil {
+		t.Fatalf("CreateLink: %v", err)
+	}
+	id := secret.Digest().ID()
+	if before, err := r.store.RevokeLink(t.Context(), "acme", id, "wrong shipment", "ops"); err != nil || !before.IsZero() {
+		t.Fatalf("RevokeLink = %v, %v; want that it was good until now", before, err)
+	}
+	links, err := r.store.Links(t.Context(), "acme", "s-1", true)
+	if err != nil || len(links) != 1 {
+		t.Fatalf("Links = %+v, %v; want one", links, err)
+	}
+	if before, err := r.store.RevokeLink(t.Context(), "acme", id, "again", "ops"); err != nil || before.IsZero() || !before.Equal(links[0].Revoked) {
+		t.Errorf("the second RevokeLink = %v, %v; want the time of the first, %v", before, err, links[0].Revoked)
+	}
+	if listed, err := r.store.Revocations(t.Context(), "acme"); err != nil || len(listed) != 1 || listed[0].Reason != "wrong shipment" {
+		t.Errorf("Revocations = %+v, %v; want the first only", listed, err)
 	}
 }
 

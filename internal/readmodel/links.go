@@ -49,7 +49,7 @@ func (s *Store) CreateLink(ctx context.Context, secret share.Secret, tenant even
 	l := share.Link{ID: digest.ID(), Tenant: tenant, Shipment: shipment}
 	err := s.pool.QueryRow(ctx, statement, digest[:], l.ID, string(tenant), string(shipment), by, life).Scan(&l.Created, &l.Expires)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return share.Link{}, fmt.Errorf("create a link: tenant %s has no shipment %s: %w", tenant, shipment, share.ErrNotFound)
+		return share.Link{}, missing(fmt.Sprintf("tenant %s has no shipment %s", tenant, shipment))
 	}
 	if err != nil {
 		return share.Link{}, classify(fmt.Errorf("create a link: %w", err))
@@ -82,25 +82,39 @@ func (s *Store) Links(ctx context.Context, tenant events.TenantID, shipment even
 	return all, nil
 }
 
-// RevokeLink takes a link back, for those who have it open too. One that is
-// revoked already stays so; one that is not the tenant's is [share.ErrNotFound].
-func (s *Store) RevokeLink(ctx context.Context, tenant events.TenantID, id, reason, by string) error {
+// RevokeLink takes a link back, for those who have it open too. Of one that was
+// revoked already it returns when, and changes nothing; one that is not the
+// tenant's is [share.ErrNotFound].
+func (s *Store) RevokeLink(ctx context.Context, tenant events.TenantID, id, reason, by string) (already time.Time, err error) {
+	const lock = `-- name: lock_link
+		SELECT revoked_at FROM waybill.links WHERE tenant_id = $1 AND link_id = $2 FOR UPDATE`
 	const statement = `-- name: revoke_link
-		UPDATE waybill.links SET revoked_at = coalesce(revoked_at, clock_timestamp())
-		 WHERE tenant_id = $1 AND link_id = $2
-		RETURNING link_id`
-	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		err := tx.QueryRow(ctx, statement, string(tenant), id).Scan(&id)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return fmt.Errorf("tenant %s has no link %s: %w", tenant, id, share.ErrNotFound)
+		UPDATE waybill.links SET revoked_at = clock_timestamp() WHERE tenant_id = $1 AND link_id = $2`
+	var before *time.Time
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if err := tx.QueryRow(ctx, lock, string(tenant), id).Scan(&before); err != nil || before != nil {
+			return err
 		}
-		if err == nil {
-			_, err = revoke(ctx, tx, auth.Revocation{Tenant: string(tenant), ID: id}, reason, by)
+		if _, err := tx.Exec(ctx, statement, string(tenant), id); err != nil {
+			return err
 		}
+		_, err := revoke(ctx, tx, auth.Revocation{Tenant: string(tenant), ID: id}, reason, by)
 		return err
 	})
-	if err == nil || errors.Is(err, share.ErrNotFound) {
-		return err
+	if errors.Is(err, pgx.ErrNoRows) {
+		return time.Time{}, missing(fmt.Sprintf("tenant %s has no link %s", tenant, id))
 	}
-	return classify(fmt.Errorf("revoke a link: %w", err))
+	if err != nil {
+		return time.Time{}, classify(fmt.Errorf("revoke a link: %w", err))
+	}
+	return instant(before), nil
 }
+
+// missing is [share.ErrNotFound] for an operator, who may know what is not there.
+type missing string
+
+// Error names it.
+func (m missing) Error() string { return string(m) }
+
+// Is reports that it is [share.ErrNotFound].
+func (missing) Is(target error) bool { return target == share.ErrNotFound }
