@@ -6,7 +6,9 @@
 // client: it has subscriptions, and a bounded amount of frames on their way to
 // its [Socket]. Subscriptions that want the same rows at the same pace share a
 // group, which evaluates the filter and encodes each delta once. A change is put
-// to the groups that it may concern, which an index finds, and not to all.
+// to the groups that it may concern, which an index finds, and not to all. Counts,
+// timelines and alerts are boards instead: read anew, beside the feed, when they
+// may have changed, with the position that the reading is of.
 //
 // # Promises
 //
@@ -35,7 +37,7 @@
 //
 // [Hub.Run] owns the loop that reads and publishes; only it moves tenants along.
 // It has two more goroutines, for the feed's hints and for looking after
-// connections, and one for each snapshot that is being read; all end before it
+// connections, and one for each snapshot or board that is being read; all end before it
 // returns. What waits for connections is written by a few goroutines for them
 // all, which exist only while there is something to write; a connection has one of
 // its own while its socket takes no more and is waited for ([Prompt]; for another
